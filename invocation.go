@@ -18,11 +18,7 @@ const (
 
 // Terminal tells whether the status never changes again.
 func (s Status) Terminal() bool {
-	switch s {
-	case Succeeded, Failed, Cancelled, TimedOut:
-		return true
-	}
-	return false
+	return s == Succeeded || s == Failed || s == Cancelled || s == TimedOut
 }
 
 // InvocationKey names an invocation everywhere in the system.

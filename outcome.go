@@ -29,11 +29,7 @@ func (k OutcomeKind) Valid() bool {
 
 // CountsAsFailure tells whether an execution that ended so used up a try.
 func (k OutcomeKind) CountsAsFailure() bool {
-	switch k {
-	case OutcomeFailed, OutcomeLost, OutcomeOutOfMemory, OutcomeLaunchFailed:
-		return true
-	}
-	return false
+	return k == OutcomeFailed || k == OutcomeLost || k == OutcomeOutOfMemory || k == OutcomeLaunchFailed
 }
 
 // Outcome is what is stored, once, of an execution's end.

@@ -1,0 +1,190 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"multinode"
+)
+
+const (
+	maxPayload = multinode.MaxPayload
+	// maxControlLine leaves room for the longest subject, some 13 KiB: a
+	// function name of 1,023 code points of four bytes, each byte encoded as
+	// three; and for a worker's claims, which contain its key once.
+	maxControlLine = 64 << 10
+	maxConnections = 16 << 10
+	// maxWorkerConnections keeps workers from shutting everybody else out.
+	maxWorkerConnections = maxConnections / 4 * 3
+	pingInterval         = 30 * time.Second
+	writeDeadline        = 10 * time.Second
+	authTimeout          = 5 * time.Second
+)
+
+// Server is a running nats-server.
+type Server struct {
+	options Options
+	keys    keys
+	lock    *flock.Flock
+	server  *server.Server
+	port    int
+	conns   connections
+
+	started chan struct{} // closed when the server's own start has returned
+	closing sync.Once
+	closed  chan struct{} // closed when the server is down and the lock released
+	unlock  error         // read after closed
+}
+
+// Start brings the server up on the data folder, finding everything that an
+// earlier run left there, and returns when it accepts connections. It returns
+// ErrInUse, wrapped, when another server uses the folder. If ctx ends first, it
+// returns ctx's error and takes the server down again.
+func Start(ctx context.Context, o Options) (_ *Server, err error) {
+	host, port, err := o.check()
+	if err != nil {
+		return nil, fmt.Errorf("start the embedded NATS server: %w", err)
+	}
+	dir := filepath.Join(o.DataDir, "nats")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	lock, err := lockFolder(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, lock: lock, started: make(chan struct{}), closed: make(chan struct{})}
+	if err := s.start(ctx, dir, host, port); err != nil {
+		if s.server == nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+		if ctx.Err() != nil {
+			s.shutdown() // in the background: it has to wait for recovery
+			return nil, err
+		}
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context, dir, host string, port int) (err error) {
+	if s.keys, err = loadKeys(dir); err != nil {
+		return err
+	}
+	if s.port, err = choosePort(ctx, dir, host, port); err != nil {
+		return err
+	}
+	limit := s.options.MaxStore
+	if limit == 0 {
+		if limit, err = maxStore(dir); err != nil {
+			return err
+		}
+	}
+	operator, resolver, err := s.keys.trust(limit, jetStreamMemory)
+	if err != nil {
+		return err
+	}
+	s.server, err = server.NewServer(&server.Options{
+		ServerName:         "multinode",
+		Host:               host,
+		Port:               s.port,
+		NoSigs:             true,
+		MaxConn:            maxConnections,
+		MaxPayload:         maxPayload,
+		MaxControlLine:     maxControlLine,
+		PingInterval:       pingInterval,
+		WriteDeadline:      writeDeadline,
+		AuthTimeout:        authTimeout.Seconds(),
+		JetStream:          true,
+		StoreDir:           dir, // the server adds "jetstream"
+		SyncAlways:         s.options.SyncAlways,
+		JetStreamMaxStore:  limit,
+		JetStreamMaxMemory: jetStreamMemory,
+		TrustedOperators:   []*jwt.OperatorClaims{operator},
+		SystemAccount:      s.keys.System,
+		AccountResolver:    resolver,
+	})
+	if err != nil {
+		return fmt.Errorf("configure the embedded NATS server: %w", err)
+	}
+	log := newServerLog(s.options.Logger)
+	s.server.SetLoggerV2(log, false, false, false)
+	if err = s.await(ctx, log); err != nil {
+		return err
+	}
+	// Only now: a port that was never listened on is not worth keeping.
+	if err = writeJSON(listenPath(dir), listenState{Port: s.port}); err != nil {
+		return fmt.Errorf("keep the port for the next run: %w", err)
+	}
+	s.options.Logger.Debug("embedded NATS server started", "url", s.URL(), "max_store_bytes", limit, "sync_always", s.options.SyncAlways)
+	return nil
+}
+
+// await starts the server and returns once it listens.
+func (s *Server) await(ctx context.Context, log *serverLog) error {
+	go func() {
+		defer close(s.started)
+		s.server.Start() // returns when everything is recovered and it listens
+	}()
+	select {
+	case <-s.started:
+	case <-ctx.Done():
+		return fmt.Errorf("start the embedded NATS server: %w", ctx.Err())
+	}
+	if text, failed := log.failure(); failed {
+		return fmt.Errorf("start the embedded NATS server: %s", text)
+	}
+	if s.server.Addr() == nil {
+		return errors.New("start the embedded NATS server: it does not listen; its log lines say why")
+	}
+	return nil
+}
+
+// URL is where programs on this machine reach the server. It is the same after
+// every restart, unless another port is asked for.
+func (s *Server) URL() string {
+	host, _, err := net.SplitHostPort(s.options.Listen)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "nats://" + net.JoinHostPort(host, strconv.Itoa(s.port))
+}
+
+// Close ends the connections made by Connect, then the server, and lets go of
+// the data folder. It returns when all that is done, or with ctx's error; then
+// it goes on in the background. It may be called more than once. The server
+// takes some 10 ms for each consumer; ending the process instead loses nothing
+// that was acknowledged, with SyncAlways.
+func (s *Server) Close(ctx context.Context) error {
+	s.shutdown()
+	select {
+	case <-s.closed:
+		return s.unlock
+	case <-ctx.Done():
+		return fmt.Errorf("the embedded NATS server is still closing: %w", ctx.Err())
+	}
+}
+
+func (s *Server) shutdown() {
+	s.closing.Do(func() {
+		go func() {
+			defer close(s.closed)
+			s.conns.closeAll()
+			<-s.started
+			s.server.Shutdown()
+			s.server.WaitForShutdown()
+			s.unlock = s.lock.Close()
+		}()
+	})
+}

@@ -1,0 +1,138 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"multinode"
+)
+
+// Function returns the deployed state of a function, or ErrNotFound.
+func (s *Store) Function(ctx context.Context, p multinode.Project, name string) (multinode.Function, error) {
+	return cached[multinode.Function](ctx, s.registry, functionKey(p.Name, p.Generation, name))
+}
+
+// Functions returns the deployed state of all functions of all projects.
+func (s *Store) Functions(context.Context) []multinode.Function {
+	return all[multinode.Function](s.registry, "function.")
+}
+
+// maxActivations bounds how many versions back a request without a version can
+// have been accepted and still be waiting.
+const maxActivations = 200
+
+// Activate makes a version serve: it makes the stream and the consumer of each
+// of its functions, brings their quota to the version's, and notes from which
+// request on the version counts. It may be repeated.
+func (s *Store) Activate(ctx context.Context, v multinode.Version) error {
+	for _, f := range v.Functions {
+		last, err := s.ensureFunctionStream(ctx, v, f)
+		if err != nil {
+			return fmt.Errorf("activate the function %q: %w", f.Name, err)
+		}
+		if err := s.noteActivation(ctx, v, f, last); err != nil {
+			return fmt.Errorf("activate the function %q: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// ensureFunctionStream returns the last sequence of the function's stream.
+func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f multinode.FunctionSpec) (uint64, error) {
+	config := jetstream.StreamConfig{
+		Name:        requestStream(v.Project, v.Generation, f.Name),
+		Subjects:    []string{join(requestSubjects, v.Project, f.Name) + ".*"},
+		Description: "requests to run " + v.Project + "/" + f.Name,
+		Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		MaxMsgsPerSubject: 1, DiscardNewPerSubject: true,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		Storage: jetstream.FileStorage, Replicas: s.options.Replicas, AllowDirect: true,
+	}
+	stream, err := s.js.Stream(ctx, config.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = s.js.CreateStream(ctx, config)
+	}
+	if err != nil {
+		return 0, classify("make the stream", err)
+	}
+	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: multinode.AckWait,
+		MaxAckPending: f.MaxConcurrency, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
+	})
+	if err != nil {
+		return 0, classify("make the consumer", err)
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return 0, classify("look at the stream", err)
+	}
+	return info.State.LastSeq, nil
+}
+
+func (s *Store) noteActivation(ctx context.Context, v multinode.Version, f multinode.FunctionSpec, last uint64) error {
+	fresh := multinode.Function{
+		Project: v.Project, Generation: v.Generation, Name: f.Name, MaxConcurrency: f.MaxConcurrency,
+		// Whatever was stored before the first activation was meant for it too.
+		Activations: []multinode.Activation{{Version: v.ID}},
+	}
+	key := functionKey(v.Project, v.Generation, f.Name)
+	err := s.registry.create(ctx, key, fresh)
+	if !errors.Is(err, ErrExists) {
+		return err
+	}
+	_, err = update(ctx, s.registry, key, func(stored *multinode.Function) error {
+		for _, a := range stored.Activations {
+			if a.Version == v.ID {
+				return errUnchanged
+			}
+		}
+		stored.MaxConcurrency = f.MaxConcurrency
+		stored.Activations = append(stored.Activations, multinode.Activation{Version: v.ID, AfterSequence: last})
+		if extra := len(stored.Activations) - maxActivations; extra > 0 {
+			stored.Activations = stored.Activations[extra:]
+			stored.Activations[0].AfterSequence = 0
+		}
+		return nil
+	})
+	return err
+}
+
+// Retire makes the functions of a project take no more requests, while those
+// that wait can still be delivered and settled. It may be repeated.
+func (s *Store) Retire(ctx context.Context, p multinode.Project) error {
+	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
+		stream, err := s.js.Stream(ctx, requestStream(p.Name, p.Generation, f.Name))
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return classify("retire the function", err)
+		}
+		config := stream.CachedInfo().Config
+		config.Subjects = []string{join(retiredSubjects, p.Generation, f.Name) + ".*"}
+		if _, err := s.js.UpdateStream(ctx, config); err != nil {
+			return classify("retire the function", err)
+		}
+	}
+	return nil
+}
+
+// Drained tells whether no request of the project waits or is being worked on.
+func (s *Store) Drained(ctx context.Context, p multinode.Project) (bool, error) {
+	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
+		consumer, err := s.js.Consumer(ctx, requestStream(p.Name, p.Generation, f.Name), consumerName)
+		if err = classify("look at the requests", err); isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,91 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"multinode"
+)
+
+// CreateProject makes a project without versions. It returns ErrExists where one
+// of that name is there, also while it is being undeployed.
+func (s *Store) CreateProject(ctx context.Context, name string) (multinode.Project, error) {
+	p := multinode.Project{Name: name, Generation: multinode.NewGeneration(), CreatedAt: s.now()}
+	return p, s.registry.create(ctx, projectKey(name), p)
+}
+
+// Project returns the project of that name, or ErrNotFound.
+func (s *Store) Project(ctx context.Context, name string) (multinode.Project, error) {
+	return cached[multinode.Project](ctx, s.registry, projectKey(name))
+}
+
+// Projects returns all projects, newest first.
+func (s *Store) Projects(context.Context) ([]multinode.Project, error) {
+	projects := all[multinode.Project](s.registry, "project.")
+	slices.SortFunc(projects, func(a, b multinode.Project) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return projects, nil
+}
+
+// UpdateProject changes a project of this very generation by compare and set.
+// change may be called several times. It returns ErrNotFound where the project
+// has gone or was created anew.
+func (s *Store) UpdateProject(ctx context.Context, name, generation string, change func(*multinode.Project) error) (multinode.Project, error) {
+	return update(ctx, s.registry, projectKey(name), func(p *multinode.Project) error {
+		if p.Generation != generation {
+			return ErrNotFound
+		}
+		return change(p)
+	})
+}
+
+// DeleteProject removes everything of an undeployed project, itself last, so
+// that a crash half-way leaves it to be deleted again. Its invocations must have
+// ended.
+func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
+	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
+		if err := s.js.DeleteStream(ctx, requestStream(p.Name, p.Generation, f.Name)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return classify("delete the requests", err)
+		}
+		if err := s.registry.remove(ctx, functionKey(p.Name, p.Generation, f.Name)); err != nil {
+			return err
+		}
+	}
+	generation := join("", p.Name, p.Generation)
+	for _, each := range []struct {
+		stream jetstream.Stream
+		prefix string
+	}{
+		{s.recordsStream, kvSubject(invocationsBucket, generation)}, {s.yieldsStream, kvSubject(yieldsBucket, generation)},
+		{s.outcomesStream, kvSubject(outcomesBucket, generation)}, {s.logsStream, logSubjects + "." + generation},
+	} {
+		if err := each.stream.Purge(ctx, jetstream.WithPurgeSubject(each.prefix+".>")); err != nil {
+			return classify("delete the records", err)
+		}
+	}
+	// Whoever follows the records learns by this marker that they are gone.
+	if err := s.records.Delete(ctx, generation); err != nil {
+		return classify("mark the records as deleted", err)
+	}
+	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
+		if err := s.registry.remove(ctx, environmentKey(p.Name, p.Generation, v.ID)); err != nil {
+			return err
+		}
+		if err := s.registry.remove(ctx, versionKey(p.Name, p.Generation, v.ID)); err != nil {
+			return err
+		}
+		if err := s.deleteBundle(ctx, v.Bundle); err != nil {
+			return err
+		}
+	}
+	return s.registry.remove(ctx, projectKey(p.Name))
+}
+
+// RegistryChanges returns a channel of coalesced notices that something in the
+// registry changed, and a function that ends them.
+func (s *Store) RegistryChanges() (<-chan struct{}, func()) {
+	notices, stop, _ := s.registry.changed.listen("") // has no start that could fail
+	return notices, stop
+}

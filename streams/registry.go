@@ -1,0 +1,213 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"multinode"
+)
+
+// registry is the bucket of projects, versions, functions and API keys, with a
+// copy of it in memory that a watch keeps current. It is small: what a request
+// needs of it is answered without asking the server.
+type registry struct {
+	kv  jetstream.KeyValue
+	log *slog.Logger
+
+	mu      sync.RWMutex
+	entries map[string]registryEntry
+	changed noticeHub
+}
+
+type registryEntry struct {
+	// value is a multinode.Project, Version or Function or an apiKey; nil where
+	// the key was deleted. It is never changed once it is here.
+	value    any
+	revision uint64
+}
+
+func newRegistry(kv jetstream.KeyValue, log *slog.Logger) *registry {
+	return &registry{kv: kv, log: log, entries: map[string]registryEntry{}}
+}
+
+// load reads the bucket and keeps the copy current until running ends.
+func (r *registry) load(ctx, running context.Context) error {
+	// Environments and secrets are not watched: they are read when needed only.
+	watcher, err := r.kv.WatchFiltered(running, []string{"project.>", "version.>", "function.>", "key.>"})
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case update := <-watcher.Updates():
+			if update == nil { // everything stored before the watch has been read
+				go r.follow(watcher)
+				return nil
+			}
+			r.apply(update)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), watcher.Stop())
+		}
+	}
+}
+
+func (r *registry) follow(watcher jetstream.KeyWatcher) {
+	for update := range watcher.Updates() {
+		if update != nil {
+			r.apply(update)
+		}
+	}
+}
+
+func (r *registry) apply(update jetstream.KeyValueEntry) {
+	var value any
+	if update.Operation() == jetstream.KeyValuePut {
+		var err error
+		if value, err = decodeEntry(update.Key(), update.Value()); err != nil {
+			r.log.Error("an entry of the registry is unreadable", "key", update.Key(), "error", err)
+			return
+		}
+	}
+	r.set(update.Key(), value, update.Revision())
+}
+
+func (r *registry) set(key string, value any, revision uint64) {
+	r.mu.Lock()
+	fresh := revision > r.entries[key].revision
+	if fresh {
+		r.entries[key] = registryEntry{value, revision}
+	}
+	r.mu.Unlock()
+	if fresh {
+		r.changed.notify("")
+	}
+}
+
+func decodeEntry(key string, data []byte) (any, error) {
+	kind, _, _ := strings.Cut(key, ".")
+	switch kind {
+	case "project":
+		return decode[multinode.Project](data)
+	case "version":
+		return decode[multinode.Version](data)
+	case "function":
+		return decode[multinode.Function](data)
+	case "key":
+		return decode[apiKey](data)
+	}
+	return nil, errors.New("unknown kind of entry")
+}
+
+func decode[T any](data []byte) (T, error) {
+	var v T
+	err := json.Unmarshal(data, &v)
+	return v, err
+}
+
+// cached returns the copy's value for the key, asking the server where there is
+// none: another process may have written it a moment ago.
+func cached[T any](ctx context.Context, r *registry, key string) (T, error) {
+	r.mu.RLock()
+	entry, known := r.entries[key]
+	r.mu.RUnlock()
+	if value, ok := entry.value.(T); ok {
+		return value, nil
+	}
+	var none T
+	stored, err := r.kv.Get(ctx, key)
+	if err != nil {
+		return none, classify("look up "+key, err)
+	}
+	if known && stored.Revision() < entry.revision {
+		return none, ErrNotFound // a replica that lags behind the deletion
+	}
+	r.apply(stored)
+	return decode[T](stored.Value())
+}
+
+// all returns every value of this type whose key begins with the prefix.
+func all[T any](r *registry, prefix string) []T {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var values []T
+	for key, entry := range r.entries {
+		if value, ok := entry.value.(T); ok && strings.HasPrefix(key, prefix) {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// create stores a new entry; ErrExists where there is one.
+func (r *registry) create(ctx context.Context, key string, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	revision, err := r.kv.Create(ctx, key, data)
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return ErrExists
+	}
+	if err != nil {
+		return classify("create "+key, err)
+	}
+	r.set(key, value, revision)
+	return nil
+}
+
+// errUnchanged makes update keep what is stored.
+var errUnchanged = errors.New("unchanged")
+
+// update changes an entry by compare and set, as often as it takes. The change
+// may be called several times and must not have other effects.
+func update[T any](ctx context.Context, r *registry, key string, change func(*T) error) (T, error) {
+	var none T
+	for {
+		stored, err := r.kv.Get(ctx, key)
+		if err != nil {
+			return none, classify("look up "+key, err)
+		}
+		value, err := decode[T](stored.Value())
+		if err != nil {
+			return none, err
+		}
+		if err := change(&value); errors.Is(err, errUnchanged) {
+			return value, nil
+		} else if err != nil {
+			return none, err
+		}
+		data, err := json.Marshal(value)
+		if err != nil {
+			return none, err
+		}
+		revision, err := r.kv.Update(ctx, key, data, stored.Revision())
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			continue
+		}
+		if err != nil {
+			return none, classify("update "+key, err)
+		}
+		r.set(key, value, revision)
+		return value, nil
+	}
+}
+
+// remove deletes an entry; one that is gone already is fine.
+func (r *registry) remove(ctx context.Context, key string) error {
+	if err := r.kv.Delete(ctx, key); err != nil {
+		return classify("delete "+key, err)
+	}
+	r.mu.Lock()
+	if entry, ok := r.entries[key]; ok {
+		r.entries[key] = registryEntry{nil, entry.revision}
+	}
+	r.mu.Unlock()
+	r.changed.notify("")
+	return nil
+}

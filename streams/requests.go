@@ -1,0 +1,118 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"multinode"
+)
+
+// Request is a request to run a function, as it is stored in the function's
+// stream.
+type Request struct {
+	Key multinode.InvocationKey
+	// Version may be empty: then the one that served when it was stored counts.
+	Version string
+	Lineage []multinode.Ancestor
+	// Input is jsonpickle text of [args, kwargs].
+	Input []byte
+	// Sequence and Time are set by the stream.
+	Sequence uint64
+	Time     time.Time
+}
+
+// maxLineage bounds the lineage in a header, in bytes: JetStream takes headers
+// of at most 64 KiB.
+const maxLineage = 48 << 10
+
+// ErrLineageTooLong means that the names of an invocation's ancestors do not fit
+// beside the request.
+var ErrLineageTooLong = errors.New("the names of the invocation's ancestors are too long together")
+
+// Accept stores a request. From its return on the invocation may not be lost.
+//
+// It returns ErrDuplicate where the invocation's ID was used before, ErrFull
+// where the store takes no more, ErrNotDeployed where nothing takes requests
+// for the function, and ErrUnavailable where it is not known whether the
+// request was stored: accepting it again with the same ID is safe.
+func (s *Store) Accept(ctx context.Context, r Request) (uint64, error) {
+	m := nats.NewMsg(requestSubject(r.Key))
+	m.Data = r.Input
+	if r.Version != "" {
+		m.Header.Set(headerVersion, r.Version)
+	}
+	if len(r.Lineage) > 0 {
+		lineage, err := json.Marshal(r.Lineage)
+		if err != nil {
+			return 0, err
+		}
+		if len(lineage) > maxLineage {
+			return 0, ErrLineageTooLong
+		}
+		m.Header.Set(headerLineage, string(lineage))
+	}
+	ack, err := s.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0),
+		jetstream.WithExpectStream(requestStream(r.Key.Project, r.Key.Generation, r.Key.Function)))
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return ack.Sequence, nil
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
+		return 0, fmt.Errorf("%w: %w", ErrNotDeployed, err)
+	case errors.As(err, &api) && api.ErrorCode == codeStoreFailed && subjectTaken(api.Description):
+		return 0, ErrDuplicate
+	}
+	return 0, classify("store the request", err)
+}
+
+// subjectTaken tells the two meanings of error 10077 apart: the subject has its
+// one message, or the stream is full.
+func subjectTaken(description string) bool {
+	return strings.Contains(description, "per subject")
+}
+
+// Request returns the stored request of an invocation, or ErrNotFound.
+func (s *Store) Request(ctx context.Context, k multinode.InvocationKey) (Request, error) {
+	stream, err := s.js.Stream(ctx, requestStream(k.Project, k.Generation, k.Function))
+	if err != nil {
+		return Request{}, classify("look up the request", err)
+	}
+	m, err := stream.GetLastMsgForSubject(ctx, requestSubject(k))
+	if err != nil {
+		return Request{}, classify("look up the request", err)
+	}
+	return parseRequest(k, m.Header, m.Data, m.Sequence, m.Time)
+}
+
+func parseRequest(k multinode.InvocationKey, h nats.Header, body []byte, sequence uint64, at time.Time) (Request, error) {
+	r := Request{Key: k, Version: h.Get(headerVersion), Input: body, Sequence: sequence, Time: at}
+	if lineage := h.Get(headerLineage); lineage != "" {
+		if err := json.Unmarshal([]byte(lineage), &r.Lineage); err != nil {
+			return r, fmt.Errorf("the request's lineage is unreadable: %w", err)
+		}
+		if len(r.Lineage) > multinode.MaxDepth {
+			return r, fmt.Errorf("the request has more than %d ancestors", multinode.MaxDepth)
+		}
+	}
+	return r, nil
+}
+
+// DeleteRequest removes the stored request of an invocation that has ended. Its
+// ID may be used again after that.
+func (s *Store) DeleteRequest(ctx context.Context, k multinode.InvocationKey, sequence uint64) error {
+	stream, err := s.js.Stream(ctx, requestStream(k.Project, k.Generation, k.Function))
+	if err == nil {
+		err = stream.DeleteMsg(ctx, sequence)
+	}
+	if err = classify("delete the request", err); isNotFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,175 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"multinode"
+)
+
+// Options of a Store. The zero value is the single-server default.
+type Options struct {
+	// Replicas of every stream: 1 on one server, 3 on a cluster. 0 means 1.
+	Replicas int
+	// LogBytes and LogAge bound the log stream. 0 means 2 GiB and 7 days.
+	LogBytes int64
+	LogAge   time.Duration
+	Logger   *slog.Logger
+	// Clock gives the time that goes into records. nil means time.Now.
+	Clock func() time.Time
+}
+
+func (o *Options) fill() {
+	if o.Replicas == 0 {
+		o.Replicas = 1
+	}
+	if o.LogBytes == 0 {
+		o.LogBytes = 2 << 30
+	}
+	if o.LogAge == 0 {
+		o.LogAge = 7 * 24 * time.Hour
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+}
+
+// Store is everything that the system keeps on JetStream. Its methods may be
+// called from many goroutines.
+type Store struct {
+	options Options
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *slog.Logger
+	now     func() time.Time
+
+	records  jetstream.KeyValue
+	registry *registry
+	code     jetstream.ObjectStore
+
+	recordsStream  jetstream.Stream
+	yieldsStream   jetstream.Stream
+	outcomesStream jetstream.Stream
+	logsStream     jetstream.Stream
+
+	workerSecret []byte
+	yieldNotices noticeHub
+	stop         context.CancelFunc
+}
+
+// apiTimeout bounds one answer of NATS, where the caller's context does not.
+const apiTimeout = 10 * time.Second
+
+// Open makes what is missing of the streams and buckets, checks that the server
+// takes messages of the size we need, and loads the registry. The connection
+// stays the caller's, to be closed after the Store.
+func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
+	o.fill()
+	if nc.MaxPayload() < multinode.MaxPayload {
+		return nil, fmt.Errorf("the NATS server takes messages of at most %d bytes: set its max_payload to %d",
+			nc.MaxPayload(), multinode.MaxPayload)
+	}
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(apiTimeout))
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Store{options: o, nc: nc, js: js, log: o.Logger, now: func() time.Time { return o.Clock().UTC() }, stop: stop}
+	for _, step := range []func(context.Context) error{s.openBuckets, s.openStreams, s.loadWorkerSecret} {
+		if err := step(ctx); err != nil {
+			stop()
+			return nil, err
+		}
+	}
+	if err := s.registry.load(ctx, running); err != nil {
+		stop()
+		return nil, classify("load the registry", err)
+	}
+	s.yieldNotices.start = func() error { return s.tailYields(running) }
+	return s, nil
+}
+
+// Close ends what the Store does in the background. It does not close the
+// connection.
+func (s *Store) Close() { s.stop() }
+
+func (s *Store) openBuckets(ctx context.Context) error {
+	config := jetstream.KeyValueConfig{Bucket: invocationsBucket, History: 1, Storage: jetstream.FileStorage, Replicas: s.options.Replicas}
+	var err error
+	if s.records, err = s.ensureBucket(ctx, config); err != nil {
+		return err
+	}
+	config.Bucket = registryBucket
+	kv, err := s.ensureBucket(ctx, config)
+	if err != nil {
+		return err
+	}
+	s.registry = newRegistry(kv, s.log)
+	s.code, err = s.js.ObjectStore(ctx, codeBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		s.code, err = s.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket: codeBucket, Storage: jetstream.FileStorage, Replicas: s.options.Replicas,
+		})
+	}
+	return classify("open the code store", err)
+}
+
+func (s *Store) ensureBucket(ctx context.Context, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	kv, err := s.js.KeyValue(ctx, c.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = s.js.CreateKeyValue(ctx, c)
+	}
+	return kv, classify("open the bucket "+c.Bucket, err)
+}
+
+// openStreams makes what workers write to. Their headers must not be able to do
+// more than put one message: rollups are off, and duplicates are not tracked by
+// message ID.
+func (s *Store) openStreams(ctx context.Context) error {
+	bucket := func(name string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, MaxMsgsPerSubject: 1,
+			Storage: jetstream.FileStorage, Replicas: s.options.Replicas, AllowDirect: true,
+			MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		}
+	}
+	yields := bucket(yieldsBucket)
+	yields.Discard = jetstream.DiscardOld
+	outcomes := bucket(outcomesBucket)
+	outcomes.Discard, outcomes.DiscardNewPerSubject = jetstream.DiscardNew, true
+	logs := jetstream.StreamConfig{
+		Name: logsStream, Subjects: []string{logSubjects + ".>"}, Discard: jetstream.DiscardOld,
+		MaxAge: s.options.LogAge, MaxBytes: s.options.LogBytes, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		Storage: jetstream.FileStorage, Replicas: s.options.Replicas, AllowDirect: true,
+	}
+	if s.options.Replicas == 1 {
+		// Log lines are worth less than an fsync each; replicated streams do not
+		// have this mode.
+		logs.PersistMode = jetstream.AsyncPersistMode
+	}
+	for _, each := range []struct {
+		config jetstream.StreamConfig
+		into   *jetstream.Stream
+	}{{yields, &s.yieldsStream}, {outcomes, &s.outcomesStream}, {logs, &s.logsStream}} {
+		stream, err := s.js.Stream(ctx, each.config.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			stream, err = s.js.CreateStream(ctx, each.config)
+		}
+		if err != nil {
+			return classify("open the stream "+each.config.Name, err)
+		}
+		*each.into = stream
+	}
+	var err error
+	s.recordsStream, err = s.js.Stream(ctx, "KV_"+invocationsBucket)
+	return classify("open the records", err)
+}
