@@ -1,0 +1,11 @@
+"""The numbers that the whole system agrees on. Sizes of text count code points."""
+
+MAX_INPUT_LENGTH = 250_000
+MAX_OUTPUT_LENGTH = 250_000
+MAX_FUNCTION_NAME_LENGTH = 1023
+
+MAX_CPU = 16
+MAX_MEMORY_GIB = 64
+MAX_CONCURRENCY = 100
+MAX_RETRIES = 50
+MAX_TIMEOUT_HOURS = 24

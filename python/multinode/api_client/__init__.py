@@ -1,0 +1,1 @@
+"""What the REST API can answer; see :mod:`multinode.api_client.error_types`."""

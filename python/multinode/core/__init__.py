@@ -1,0 +1,1 @@
+"""The vocabulary of invocations; see :mod:`multinode.core.invocation`."""
