@@ -1,0 +1,114 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"multinode"
+	"multinode/streams"
+)
+
+// begin brings a delivered request to a live execution. It returns errDropped
+// where the request was answered instead.
+func (l *lease) begin(ctx context.Context) error {
+	if l.delivery.Malformed != nil {
+		return l.reject(ctx, l.delivery.Malformed)
+	}
+	// Creation and intent are one write where nobody has made the record yet.
+	accepted, err := l.d.Store.Accepted(ctx, l.delivery.Request)
+	if errors.Is(err, streams.ErrVersionUnknown) {
+		return l.reject(ctx, err)
+	}
+	if err != nil {
+		return err
+	}
+	execution := multinode.NewID(multinode.ExecutionPrefix)
+	events := []multinode.Event{accepted, multinode.LaunchIntended{Execution: execution, At: time.Now().UTC()}}
+	ended, err := l.d.ancestorEnded(ctx, multinode.Invocation{Key: l.key, Lineage: accepted.Lineage})
+	if err != nil {
+		return err
+	}
+	if ended = ended || l.d.undeploying(ctx, l.key); ended {
+		events = []multinode.Event{accepted, multinode.CancelRequested{At: time.Now().UTC()}}
+	}
+	err = l.apply(ctx, events...)
+	switch {
+	case errors.Is(err, multinode.ErrTerminal):
+		return errors.Join(errDropped, l.finish(ctx))
+	case errors.Is(err, multinode.ErrLive), err == nil && ended && !l.record.Status.Terminal():
+		return l.adopt(ctx)
+	case err != nil:
+		return err
+	case ended:
+		return errors.Join(errDropped, l.finish(ctx))
+	}
+	l.hold(execution)
+	return l.launch(ctx)
+}
+
+// hold makes this lease the one that hears of the execution.
+func (l *lease) hold(execution string) {
+	l.execution = execution
+	l.log = l.log.With("execution_id", execution)
+	l.d.own(execution, l)
+}
+
+// adopt takes over an execution that an earlier owner intended or launched.
+func (l *lease) adopt(ctx context.Context) error {
+	live, ok := l.record.Live()
+	if !ok {
+		return errors.New("there is no live execution to adopt")
+	}
+	l.hold(live.ID)
+	if live.Worker != nil {
+		l.worker = *live.Worker
+	}
+	if live.InterruptedAt != nil {
+		l.interruptedAt = time.Now() // its grace is counted anew
+		l.desired.Store(live.Interrupt)
+	}
+	if l.record.CancelRequestedAt != nil {
+		notice(l.look, struct{}{})
+	}
+	if _, _, err := l.d.Store.Outcome(ctx, l.executionKey()); err == nil {
+		return nil // watch settles it
+	}
+	alive, err := l.d.workerAlive(ctx, live.ID)
+	if err != nil {
+		return err
+	}
+	l.log.Info("adopted an execution", "state", string(live.State), "worker_alive", alive)
+	switch {
+	case alive:
+	case live.State == multinode.Starting && l.record.CancelRequestedAt == nil:
+		// The intent may have been stored and nothing launched: launching is
+		// idempotent.
+		return l.launch(ctx)
+	default:
+		notice(l.exited, exitUnseen(live.ID))
+	}
+	return nil
+}
+
+// reject ends an invocation that can never run.
+func (l *lease) reject(ctx context.Context, reason error) error {
+	execution := multinode.NewID(multinode.ExecutionPrefix)
+	now := time.Now().UTC()
+	err := l.apply(ctx, multinode.Accepted{
+		Key: l.key, Version: l.delivery.Version, Spec: multinode.FunctionSpec{Name: l.key.Function},
+		Sequence: l.delivery.Sequence, At: l.delivery.Time.UTC(),
+	}, multinode.LaunchIntended{Execution: execution, At: now})
+	if errors.Is(err, multinode.ErrTerminal) {
+		return errors.Join(errDropped, l.finish(ctx))
+	}
+	if errors.Is(err, multinode.ErrLive) {
+		live, _ := l.record.Live()
+		execution, err = live.ID, nil
+	}
+	if err != nil {
+		return err
+	}
+	l.hold(execution)
+	return errors.Join(errDropped, l.verdict(ctx, multinode.OutcomeLaunchFailed, "the request cannot be run: "+reason.Error()))
+}

@@ -1,0 +1,115 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"multinode"
+	"multinode/dispatcher/provision"
+	"multinode/streams"
+)
+
+// Names of a worker's environment variables. The user's code sees the first
+// seven.
+const (
+	envProject      = "MULTINODE_PROJECT_NAME"
+	envVersion      = "MULTINODE_VERSION_ID"
+	envFunction     = "MULTINODE_FUNCTION_NAME"
+	envInvocation   = "MULTINODE_INVOCATION_ID"
+	envExecution    = "MULTINODE_EXECUTION_ID"
+	envAPIURL       = "MULTINODE_API_URL"
+	envAPIKey       = "MULTINODE_API_KEY"
+	envNATSURL      = "MULTINODE_NATS_URL"
+	envExecutionKey = "MULTINODE_EXECUTION_KEY"
+)
+
+// launch starts the worker of the intended execution. Where that is put off or
+// impossible it answers the request and returns errDropped.
+func (l *lease) launch(ctx context.Context) error {
+	intent, err := l.intent(ctx)
+	if err == nil {
+		l.worker, err = l.d.Provisioner.Launch(ctx, intent)
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // whoever adopts it launches it again
+	}
+	if provision.KindOf(err) == provision.Permanent {
+		return errors.Join(errDropped, l.verdict(ctx, multinode.OutcomeLaunchFailed, "the worker cannot be launched: "+err.Error()))
+	}
+	return l.postpone(ctx, err)
+}
+
+// postpone takes the intent back, which uses up no try, and has the request
+// delivered again later.
+func (l *lease) postpone(ctx context.Context, cause error) error {
+	delay := provision.RetryAfter(cause)
+	if delay == 0 {
+		delay = time.Second + rand.N(2*time.Second)
+	}
+	reason := "the launch failed and will be tried again: " + cause.Error()
+	if provision.KindOf(cause) == provision.NoCapacity {
+		reason = "no capacity: " + cause.Error()
+	}
+	l.log.Warn("the launch was put off", "reason", reason, "delay", delay.String())
+	// Whatever part of a worker exists must not come up later.
+	if err := l.d.Provisioner.Stop(ctx, l.execution, l.worker, 0); err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	err := l.apply(ctx, multinode.LaunchDeferred{Execution: l.execution, Reason: reason, Until: now.Add(delay), At: now})
+	if err != nil {
+		return err
+	}
+	if l.record.Status.Terminal() {
+		return errors.Join(errDropped, l.finish(ctx))
+	}
+	return errors.Join(errDropped, l.delivery.Nak(delay))
+}
+
+func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
+	version, err := l.version(ctx)
+	if err != nil {
+		return provision.Intent{}, err
+	}
+	if version.Bundle == "" {
+		return provision.Intent{}, &provision.Error{Kind: provision.Permanent, Err: fmt.Errorf(
+			"version %s is a container image without uploaded code, which this server cannot run; deploy it with `multinode upgrade`", version.ID)}
+	}
+	code, err := l.d.Builder.Locate(ctx, version.Bundle, l.d.fetch(ctx, version.Bundle))
+	if err != nil {
+		return provision.Intent{}, err
+	}
+	key := l.executionKey()
+	name := streams.ExecutionKeyName(key)
+	expires := time.Now().Add(multinode.StartDeadline + l.record.Spec.Timeout + multinode.Grace + multinode.CredentialMargin)
+	credentials, err := l.d.MintWorker(l.execution, name, expires)
+	if err != nil {
+		return provision.Intent{}, fmt.Errorf("mint the worker's credentials: %w", err)
+	}
+	return provision.Intent{
+		ExecutionID: l.execution, ExecutionKey: name,
+		Project: l.key.Project, Version: l.record.Version, Function: l.key.Function, Invocation: l.key.ID,
+		CPU: l.record.Spec.CPU, MemoryGiB: l.record.Spec.MemoryGiB,
+		Environment: map[string]string{
+			envProject: l.key.Project, envVersion: l.record.Version, envFunction: l.key.Function,
+			envInvocation: l.key.ID, envExecution: l.execution, envAPIURL: l.d.APIURL, envAPIKey: l.d.Store.WorkerKey(key),
+			envNATSURL: l.d.NATSURL, envExecutionKey: name,
+		},
+		Credentials: credentials,
+		Code:        provision.Code{ProjectDir: code.ProjectDir, Python: code.Python},
+	}, nil
+}
+
+func (l *lease) version(ctx context.Context) (multinode.Version, error) {
+	project, err := l.d.Store.Project(ctx, l.key.Project)
+	if err != nil {
+		return multinode.Version{}, err
+	}
+	return l.d.Store.Version(ctx, project, l.record.Version)
+}

@@ -1,0 +1,83 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"multinode"
+	"multinode/streams/index"
+)
+
+// undeployPoll is how often an undeploy looks whether everything has ended.
+const undeployPoll = 250 * time.Millisecond
+
+// undeploying tells whether the invocation's project takes nothing any more.
+func (d *Dispatcher) undeploying(ctx context.Context, k multinode.InvocationKey) bool {
+	p, err := d.Store.Project(ctx, k.Project)
+	return err == nil && p.Generation == k.Generation && p.Deleting()
+}
+
+// undeploy takes a project apart: no new requests, then an end to everything in
+// flight, then the removal of what is stored. Several dispatchers may do this at
+// a time, and again after a crash.
+func (d *Dispatcher) undeploy(ctx context.Context, p multinode.Project) {
+	for ctx.Err() == nil {
+		gone, err := d.undeployPass(ctx, p)
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn("an undeploy did not get on; it will be tried again", "project", p.Name, "error", err)
+			wait(ctx, troubleDelay)
+			continue
+		}
+		if gone {
+			return
+		}
+		wait(ctx, undeployPoll)
+	}
+}
+
+func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gone bool, err error) {
+	if err := d.Store.Retire(ctx, p); err != nil {
+		return false, err
+	}
+	// Asked before the index, so that what was settled since is in it.
+	drained, err := d.Store.Drained(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	revision, err := d.Store.RecordsRevision(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := d.Index.WaitFor(ctx, revision); err != nil {
+		return false, err
+	}
+	unfinished := 0
+	var cancelErr error
+	err = d.Index.Unfinished(p.Name, p.Generation, func(e index.Entry) bool {
+		unfinished++
+		if e.CancelRequestedAt == nil {
+			_, _, err := d.Store.RequestCancel(ctx, e.Key)
+			cancelErr = ignoreGone(err)
+		}
+		return cancelErr == nil
+	})
+	if err := errors.Join(err, cancelErr); err != nil || unfinished > 0 || !drained {
+		return false, err
+	}
+	if err := d.Store.DeleteProject(ctx, p); err != nil {
+		return false, err
+	}
+	d.log.Info("a project was undeployed", "project", p.Name)
+	return true, d.Builder.Keep(d.Store.BundlesInUse())
+}
+
+// wait pauses until the time is over or ctx ends.
+func wait(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

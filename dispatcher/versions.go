@@ -1,0 +1,140 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"multinode"
+	"multinode/dispatcher/build"
+	"multinode/streams"
+)
+
+const (
+	// claimFor is how long a claim on a version lasts without renewal.
+	claimFor = 30 * time.Second
+	// claimRenewal is well below it.
+	claimRenewal = 10 * time.Second
+)
+
+// errClaimed means that another dispatcher prepares the version.
+var errClaimed = errors.New("another dispatcher prepares this version")
+
+// prepare makes a version ready to serve, or failed, if this dispatcher gets to
+// claim it.
+func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multinode.Version) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	log := d.log.With("project", p.Name, "version", v.ID)
+	if err := d.claim(ctx, p, v.ID); err != nil {
+		if !errors.Is(err, errClaimed) && !errors.Is(err, streams.ErrNotFound) && ctx.Err() == nil {
+			log.Warn("a version could not be claimed", "error", err)
+		}
+		return
+	}
+	go d.keepClaim(ctx, cancel, p, v.ID)
+
+	functions, err := d.functionsOf(ctx, v)
+	var failure *build.Failure
+	switch {
+	case errors.As(err, &failure):
+		err = d.fail(ctx, p, v, failure.Detail)
+	case err == nil:
+		err = d.activate(ctx, p, v, functions)
+	case ctx.Err() == nil:
+		d.Store.ReportProgress(v, "the server had a problem and tries again: "+err.Error())
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Error("a version could not be prepared; it will be tried again", "error", err)
+		wait(ctx, troubleDelay)
+	}
+}
+
+// functionsOf learns a version's functions: from its code, or from its
+// definition where it is an image.
+func (d *Dispatcher) functionsOf(ctx context.Context, v multinode.Version) ([]multinode.FunctionSpec, error) {
+	if v.Bundle == "" {
+		return v.Functions, nil
+	}
+	environment, err := d.Store.VersionEnvironment(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	result, err := d.Builder.Prepare(ctx, build.Source{
+		Digest: v.Bundle, Bundle: d.fetch(ctx, v.Bundle), Environment: environment,
+	}, func(line string) { d.Store.ReportProgress(v, line) })
+	return result.Functions, err
+}
+
+// activate makes the version serve, step by step; each may be repeated.
+func (d *Dispatcher) activate(ctx context.Context, p multinode.Project, v multinode.Version, functions []multinode.FunctionSpec) error {
+	// Requests may be delivered as soon as there are streams: the version has to
+	// know its functions by then.
+	v, err := d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
+		stored.Functions = functions
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.Store.Activate(ctx, v); err != nil {
+		return err
+	}
+	_, err = d.Store.UpdateProject(ctx, p.Name, p.Generation, func(stored *multinode.Project) error {
+		// A version that was made later, and was ready sooner, stays the latest.
+		if latest, err := d.Store.Version(ctx, *stored, stored.LatestVersion); err != nil || latest.CreatedAt.Before(v.CreatedAt) {
+			stored.LatestVersion = v.ID
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
+		stored.State, stored.Claim = multinode.VersionReady, nil
+		return nil
+	})
+	return err
+}
+
+func (d *Dispatcher) fail(ctx context.Context, p multinode.Project, v multinode.Version, detail string) error {
+	_, err := d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
+		stored.State, stored.Failure, stored.Claim = multinode.VersionFailed, truncate(detail), nil
+		return nil
+	})
+	return err
+}
+
+// claim takes or renews the right to prepare a version.
+func (d *Dispatcher) claim(ctx context.Context, p multinode.Project, version string) error {
+	_, err := d.Store.UpdateVersion(ctx, p, version, func(stored *multinode.Version) error {
+		now := time.Now().UTC()
+		if stored.State != multinode.VersionPreparing {
+			return errClaimed
+		}
+		if c := stored.Claim; c != nil && c.By != d.name && now.Before(c.Until) {
+			return errClaimed
+		}
+		stored.Claim = &multinode.Claim{By: d.name, Until: now.Add(claimFor)}
+		return nil
+	})
+	return err
+}
+
+// keepClaim renews the claim until ctx ends, and gives the work up where it is
+// lost.
+func (d *Dispatcher) keepClaim(ctx context.Context, lost func(), p multinode.Project, version string) {
+	tick := time.NewTicker(claimRenewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := d.claim(ctx, p, version); errors.Is(err, errClaimed) {
+				lost()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"multinode"
+	"multinode/dispatcher/provision"
+)
+
+// helloCall is a worker's announcement on its way to its lease.
+type helloCall struct {
+	incarnation string
+	// answer takes one assignment, or nil for "leave", or is closed where there
+	// is nothing to say yet.
+	answer chan *multinode.Assignment
+}
+
+func (d *Dispatcher) serveWorkers(ctx context.Context) error { return d.Store.ServeWorkers(ctx, d) }
+
+// Hello implements streams.WorkerHandler. Only the owner answers; a worker
+// without one asks again until its execution has been adopted.
+func (d *Dispatcher) Hello(ctx context.Context, execution, incarnation string) (*multinode.Assignment, bool) {
+	l := d.lease(execution)
+	if l == nil {
+		return nil, false
+	}
+	call := helloCall{incarnation: incarnation, answer: make(chan *multinode.Assignment, 1)}
+	timeout := time.NewTimer(2 * multinode.BeatInterval)
+	defer timeout.Stop()
+	select {
+	case l.hellos <- call:
+	case <-timeout.C:
+		return nil, false
+	case <-ctx.Done():
+		return nil, false
+	}
+	select {
+	case assignment, ok := <-call.answer:
+		return assignment, ok
+	case <-timeout.C:
+		return nil, false
+	case <-ctx.Done():
+		return nil, false
+	}
+}
+
+// Beat implements streams.WorkerHandler.
+func (d *Dispatcher) Beat(execution string, b multinode.Beat) (multinode.Desired, bool) {
+	l := d.lease(execution)
+	if l == nil {
+		return "", false
+	}
+	l.lastBeat.Store(time.Now().UnixNano())
+	l.elapsed.Store(int64(b.Elapsed))
+	return l.desired.Load().(multinode.Desired), true
+}
+
+// welcome lets the worker in: STARTING becomes RUNNING for this very execution
+// and worker, and only then it gets the input.
+func (l *lease) welcome(ctx context.Context, call helloCall) error {
+	defer close(call.answer)
+	l.lastBeat.Store(time.Now().UnixNano())
+	ended, err := l.d.ancestorEnded(ctx, l.record)
+	if err != nil {
+		return err
+	}
+	if ended {
+		notice(l.look, struct{}{})
+		return nil
+	}
+	var events []multinode.Event
+	now := time.Now().UTC()
+	if l.worker != (multinode.Worker{}) {
+		events = append(events, multinode.WorkerLaunched{Execution: l.execution, Worker: l.worker, At: now})
+	}
+	err = l.apply(ctx, append(events, multinode.WorkerStarted{Execution: l.execution, Incarnation: call.incarnation, At: now})...)
+	switch {
+	case errors.Is(err, multinode.ErrFenced), errors.Is(err, multinode.ErrTerminal):
+		call.answer <- nil
+		notice(l.look, struct{}{})
+		return nil
+	case errors.Is(err, multinode.ErrCancelRequested):
+		notice(l.look, struct{}{}) // the interrupt ends it
+		return nil
+	case err != nil:
+		return err
+	}
+	assignment, err := l.assignment(ctx)
+	if err != nil {
+		return err // the worker asks again
+	}
+	call.answer <- assignment
+	return nil
+}
+
+func (l *lease) assignment(ctx context.Context) (*multinode.Assignment, error) {
+	version, err := l.version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	environment, err := l.d.Store.VersionEnvironment(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	return &multinode.Assignment{
+		Key: l.executionKey(), Version: l.record.Version, Timeout: l.record.Spec.Timeout,
+		Environment: environment, Input: l.delivery.Input,
+	}, nil
+}
+
+// outcomeStored hears of every outcome in the system.
+func (d *Dispatcher) outcomeStored(k multinode.ExecutionKey) {
+	if l := d.lease(k.ID); l != nil {
+		notice(l.outcome, struct{}{})
+	}
+}
+
+// watchExits tells leases that their worker was seen to end.
+func (d *Dispatcher) watchExits(ctx context.Context) error {
+	for {
+		select {
+		case exit, ok := <-d.Provisioner.Exits():
+			if !ok {
+				return nil
+			}
+			if l := d.lease(exit.ExecutionID); l != nil {
+				notice(l.exited, exit)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// workerAlive tells whether the provisioner knows a living worker of the
+// execution.
+func (d *Dispatcher) workerAlive(ctx context.Context, execution string) (bool, error) {
+	workers, err := d.Provisioner.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, w := range workers {
+		if w.ExecutionID == execution {
+			return w.Alive, nil
+		}
+	}
+	return false, nil
+}
+
+// exitUnseen stands for the exit of a worker that ended while nobody watched.
+func exitUnseen(execution string) provision.Exit {
+	return provision.Exit{ExecutionID: execution, Detail: "it ended while no dispatcher was watching"}
+}
