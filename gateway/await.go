@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"multinode/wire"
+)
+
+// awaitQuery turns a look at an invocation into a long-poll.
+type awaitQuery struct {
+	Wait  *float64 `query:"wait" minimum:"0" maximum:"60" description:"Answer when the invocation ends or changes, after this many seconds at the latest."`
+	After *uint64  `query:"after" description:"The revision that the client knows: wait for another one."`
+}
+
+func (g *Gateway) getInvocation(ctx context.Context, c *call, q awaitQuery) (wire.InvocationInfo, error) {
+	s, err := g.invocationOf(ctx, c)
+	if err != nil {
+		return wire.InvocationInfo{}, err
+	}
+	if q.Wait == nil || *q.Wait == 0 {
+		return g.view(ctx, s, nil)
+	}
+	release, err := g.admitWaiter()
+	if err != nil {
+		return wire.InvocationInfo{}, err
+	}
+	defer release()
+	return g.await(ctx, s, time.Duration(*q.Wait*float64(time.Second)), q.After)
+}
+
+// admitWaiter bounds how many requests wait for news.
+func (g *Gateway) admitWaiter() (release func(), err error) {
+	select {
+	case g.waiters <- struct{}{}:
+		return func() { <-g.waiters }, nil
+	default:
+		return nil, &problem{
+			status: http.StatusServiceUnavailable, retryAfter: retryUnavailable,
+			detail: "Too many clients wait for news at the moment; try again soon",
+		}
+	}
+}
+
+// await returns the invocation once it has ended, once its revision or output is
+// another than at the beginning (or than the revision the client knows), or once
+// the time is up.
+func (g *Gateway) await(ctx context.Context, s invocationScope, wait time.Duration, after *uint64) (wire.InvocationInfo, error) {
+	timeUp := time.NewTimer(wait)
+	defer timeUp.Stop()
+	// First listen, then look: nothing can fall between.
+	changes, stopChanges := g.index.Subscribe(s.record.Key)
+	defer stopChanges()
+	yields, stopYields, err := g.store.YieldNotices(s.record.Key)
+	if err != nil {
+		return wire.InvocationInfo{}, err
+	}
+	defer stopYields()
+
+	var first *wire.InvocationInfo
+	var input *string
+	for {
+		var err error
+		if s.record, s.revision, err = g.store.Record(ctx, s.record.Key); err != nil {
+			return wire.InvocationInfo{}, orNotFound(err, wire.InvocationDoesNotExist)
+		}
+		info, err := g.view(ctx, s, input)
+		if err != nil {
+			return info, err
+		}
+		if first == nil {
+			first, input = &info, &info.Input
+			if after == nil {
+				after = &info.Revision
+			}
+		}
+		if info.Status.Terminal() || info.Revision != *after || differs(info.Output, first.Output) {
+			return info, nil
+		}
+		select {
+		case _, open := <-changes:
+			if !open {
+				return info, nil
+			}
+		case <-yields:
+		case <-timeUp.C:
+			return info, nil
+		case <-g.closing.Done():
+			return info, nil
+		case <-ctx.Done():
+			return info, ctx.Err()
+		}
+	}
+}
+
+func differs(a, b *string) bool {
+	if a == nil || b == nil {
+		return a != b
+	}
+	return *a != *b
+}

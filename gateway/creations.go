@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"multinode"
+	"multinode/streams"
+	"multinode/streams/index"
+)
+
+// linger is how long a record is left to whoever delivers the request: where a
+// slot is free that one writes the record anyway, with the execution in it, and
+// a write of ours would be one too many.
+const linger = 50 * time.Millisecond
+
+// creations makes the records of accepted requests in the background: the
+// acceptance alone is what a client waits for. A record that is not made here is
+// made by whoever asks for it first. What is remembered are those to be made, so
+// that a list can have them made at once.
+type creations struct {
+	store   *streams.Store
+	index   *index.Index
+	log     *slog.Logger
+	timeout time.Duration
+	queue   chan *creation
+	workers sync.WaitGroup
+	// hurry is closed when there is no more time to linger, and running ends when
+	// there is no more time at all.
+	hurry   chan struct{}
+	running context.Context
+	stop    context.CancelFunc
+
+	mu      sync.Mutex
+	closed  bool
+	pending map[functionKey]map[*creation]struct{}
+	// written is the newest revision that this gateway wrote.
+	written uint64
+}
+
+// functionKey names a function of a project's generation.
+type functionKey struct{ project, generation, function string }
+
+func functionKeyOf(k multinode.InvocationKey) functionKey {
+	return functionKey{k.Project, k.Generation, k.Function}
+}
+
+type creation struct {
+	request streams.Request
+	due     time.Time
+	once    sync.Once
+}
+
+func newCreations(o Options) *creations {
+	c := &creations{
+		store: o.Store, index: o.Index, log: o.Logger, timeout: o.RequestTimeout,
+		queue: make(chan *creation, o.CreationBacklog), hurry: make(chan struct{}),
+		pending: map[functionKey]map[*creation]struct{}{},
+	}
+	c.running, c.stop = context.WithCancel(context.Background())
+	for range o.Creators {
+		c.workers.Go(c.work)
+	}
+	return c
+}
+
+func (c *creations) work() {
+	for each := range c.queue {
+		if wait := time.Until(each.due); wait > 0 {
+			due := time.NewTimer(wait)
+			select {
+			case <-due.C:
+			case <-c.hurry:
+			}
+			due.Stop()
+		}
+		c.create(each)
+	}
+}
+
+// add has the record of an accepted request made. While the backlog is full it
+// does so itself: clients are not to run ahead of the disk without end.
+func (c *creations) add(r streams.Request) {
+	each := &creation{request: r, due: time.Now().Add(linger)}
+	if !c.enqueue(each) {
+		c.create(each)
+	}
+}
+
+func (c *creations) enqueue(each *creation) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := functionKeyOf(each.request.Key)
+	if c.pending[key] == nil {
+		c.pending[key] = map[*creation]struct{}{}
+	}
+	c.pending[key][each] = struct{}{}
+	if c.closed {
+		return false
+	}
+	select {
+	case c.queue <- each:
+		return true
+	default:
+		return false
+	}
+}
+
+// create makes a record, once. A second caller waits for the first.
+func (c *creations) create(each *creation) {
+	each.once.Do(func() {
+		revision := c.ensure(each.request)
+		key := functionKeyOf(each.request.Key)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.written = max(c.written, revision)
+		delete(c.pending[key], each)
+		if len(c.pending[key]) == 0 {
+			delete(c.pending, key)
+		}
+	})
+}
+
+func (c *creations) ensure(r streams.Request) uint64 {
+	if _, known, err := c.index.Get(r.Key); known && err == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(c.running, c.timeout)
+	defer cancel()
+	_, revision, err := c.store.EnsureRecord(ctx, r)
+	if err != nil {
+		c.log.Warn("the record of an accepted request will be made later",
+			"invocation_id", r.Key.ID, "project", r.Key.Project, "function", r.Key.Function, "error", err)
+	}
+	return revision
+}
+
+// wrote notes another write, for lists to wait for.
+func (c *creations) wrote(revision uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written = max(c.written, revision)
+}
+
+// settle makes the function's records that are still to be made, until ctx ends,
+// and returns the newest revision written here.
+func (c *creations) settle(ctx context.Context, key functionKey) uint64 {
+	c.mu.Lock()
+	due := make([]*creation, 0, len(c.pending[key]))
+	for each := range c.pending[key] {
+		due = append(due, each)
+	}
+	c.mu.Unlock()
+	var makers errgroup.Group
+	makers.SetLimit(parallelReads)
+	for _, each := range due {
+		if ctx.Err() != nil {
+			break
+		}
+		makers.Go(func() error {
+			c.create(each)
+			return nil
+		})
+	}
+	_ = makers.Wait() // none returns an error
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.written
+}
+
+// close makes what is in the backlog, for at most the timeout.
+func (c *creations) close(timeout time.Duration) {
+	c.mu.Lock()
+	c.closed = true
+	close(c.queue)
+	c.mu.Unlock()
+	close(c.hurry)
+	timer := time.AfterFunc(timeout, c.stop)
+	defer timer.Stop()
+	c.workers.Wait()
+	c.stop()
+}
