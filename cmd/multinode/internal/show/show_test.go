@@ -1,0 +1,52 @@
+package show
+
+import (
+	"testing"
+
+	"multinode/cmd/multinode/internal/term"
+	"multinode/wire"
+)
+
+func TestValues(t *testing.T) {
+	for got, want := range map[string]string{
+		Memory(0.25):          "256 MiB",
+		Memory(0.1):           "102.4 MiB",
+		Memory(1):             "1 GiB",
+		Memory(1.5):           "1.5 GiB",
+		Seconds(0):            "0s",
+		Seconds(59):           "59s",
+		Seconds(3600):         "1h",
+		Seconds(86_399):       "23h 59m 59s",
+		Count(1, "file"):      "1 file",
+		Count(2, "file"):      "2 files",
+		Size(1023):            "1023 B",
+		Size(1536):            "1.5 KiB",
+		Size(3 << 20):         "3.0 MiB",
+		Block("a\n\x07b\n\n"): "  a\n  b\n",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	reason := "no capacity"
+	for want, i := range map[string]wire.InvocationInfo{
+		"RUNNING": {Status: wire.StatusRunning},
+		"PENDING, 2 failed attempts so far: no capacity": {Status: wire.StatusPending, NumFailedAttempts: 2, WaitingReason: &reason},
+		"FAILED, 1 failed attempt":                       {Status: wire.StatusFailed, NumFailedAttempts: 1, WaitingReason: &reason},
+	} {
+		if got := Progress(i); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestEveryStatusIsShown(t *testing.T) {
+	for _, s := range (wire.Status("")).Enum() {
+		if c := Status(s.(wire.Status), term.Style{}); c.Text != string(s.(wire.Status)) {
+			t.Errorf("%v is shown as %q", s, c.Text)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+// Package show writes what the API returns as text for people.
+package show
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"multinode/cmd/multinode/internal/term"
+	"multinode/wire"
+)
+
+// Time is a moment of the API in local time.
+func Time(unix int64) string {
+	return time.Unix(unix, 0).Format("2006-01-02 15:04:05")
+}
+
+// Memory is a size in GiB, as one would write it in main.py.
+func Memory(gib float64) string {
+	if mib := gib * 1024; gib < 1 {
+		return strconv.FormatFloat(mib, 'f', -1, 64) + " MiB"
+	}
+	return strconv.FormatFloat(gib, 'f', -1, 64) + " GiB"
+}
+
+// Seconds is a duration without its empty parts.
+func Seconds(seconds int) string {
+	if seconds == 0 {
+		return "0s"
+	}
+	h, m, s := seconds/3600, seconds/60%60, seconds%60
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		unit string
+	}{{h, "h"}, {m, "m"}, {s, "s"}} {
+		if p.n > 0 {
+			parts = append(parts, strconv.Itoa(p.n)+p.unit)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Count writes a number of things.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// Size is a number of bytes in a unit that fits.
+func Size(bytes int64) string {
+	switch {
+	case bytes < 1<<10:
+		return fmt.Sprintf("%d B", bytes)
+	case bytes < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+}
+
+// Status is a status word, and its colour.
+func Status(s wire.Status, style term.Style) term.Cell {
+	return term.Cell{Text: string(s), Paint: statusPaint(s, style)}
+}
+
+func statusPaint(s wire.Status, style term.Style) func(string) string {
+	switch s {
+	case wire.StatusSucceeded:
+		return style.Green
+	case wire.StatusFailed, wire.StatusTimedOut:
+		return style.Red
+	case wire.StatusCancelled, wire.StatusCancelling:
+		return style.Yellow
+	case wire.StatusRunning:
+		return style.Cyan
+	}
+	return nil
+}
+
+// Progress is an invocation's status with what more there is to say of it.
+func Progress(i wire.InvocationInfo) string {
+	text := string(i.Status)
+	if i.NumFailedAttempts > 0 {
+		attempts := Count(i.NumFailedAttempts, "failed attempt")
+		if !i.Status.Terminal() {
+			attempts += " so far"
+		}
+		text += ", " + attempts
+	}
+	if i.WaitingReason != nil && *i.WaitingReason != "" && !i.Status.Terminal() {
+		text += ": " + *i.WaitingReason
+	}
+	return text
+}
+
+// Arguments is a JSON array as the arguments of a call, cut to a readable length.
+func Arguments(array []byte) string {
+	text := strings.TrimSuffix(strings.TrimPrefix(string(array), "["), "]")
+	return term.Cut(text, 36)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"multinode/runner"
+	"multinode/streams"
+)
+
+// What a worker is told by its environment, and the user's code is not.
+const (
+	natsURLVariable      = "MULTINODE_NATS_URL"
+	natsCredsVariable    = "MULTINODE_NATS_CREDS"
+	executionKeyVariable = "MULTINODE_EXECUTION_KEY"
+	workerDirVariable    = "MULTINODE_WORKER_DIR"
+	pythonVariable       = "MULTINODE_PYTHON"
+	projectDirVariable   = "MULTINODE_PROJECT_DIR"
+)
+
+// executionIDVariable is told to both.
+const executionIDVariable = "MULTINODE_EXECUTION_ID"
+
+// runnerCommand is the program in a worker. Provisioners start it; people do not.
+func (a *app) runnerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "runner",
+		Short:  "Run one execution (started by the server)",
+		Hidden: true,
+		Args:   arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := a.interruptible(cmd.Context())
+			defer stop()
+			return a.runWorker(ctx)
+		},
+	}
+}
+
+func (a *app) runWorker(ctx context.Context) error {
+	hidden := []string{natsURLVariable, natsCredsVariable, executionKeyVariable, workerDirVariable, pythonVariable, projectDirVariable}
+	var missing []string
+	for _, name := range append(hidden, executionIDVariable) {
+		if a.getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return usage("%s not set: `multinode runner` is started by the server, run `multinode invoke` instead", strings.Join(missing, ", "))
+	}
+	logger := slog.New(slog.NewTextHandler(a.err, nil))
+	connection := streams.WorkerOptions{
+		URL: a.getenv(natsURLVariable), Credentials: a.getenv(natsCredsVariable),
+		Execution: a.getenv(executionIDVariable), Key: a.getenv(executionKeyVariable), Logger: logger,
+	}
+	err := runner.Run(ctx, runner.Options{
+		Dial:       func(ctx context.Context) (runner.Link, error) { return streams.DialWorker(ctx, connection) },
+		Python:     a.getenv(pythonVariable),
+		ProjectDir: a.getenv(projectDirVariable),
+		WorkerDir:  a.getenv(workerDirVariable),
+		Environment: slices.DeleteFunc(os.Environ(), func(entry string) bool {
+			name, _, _ := strings.Cut(entry, "=")
+			return slices.Contains(hidden, name)
+		}),
+		Limits: runner.DefaultLimits(),
+		Logger: logger,
+	})
+	if errors.Is(err, runner.ErrLeft) {
+		logger.Info("this worker is not wanted any more")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the worker of execution %s: %w", connection.Execution, err)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWrongUse(t *testing.T) {
+	s := newShell(t, nil)
+	in := func(words string) []string { return strings.Fields(words) }
+	long := "[\"" + strings.Repeat("x", 250_000) + "\"]"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{in("frob"), "there is no command \"frob\". Run `multinode --help` for the commands"},
+		{in("lis"), "there is no command \"lis\". Did you mean `multinode list`?"},
+		{in("list --frob"), "unknown flag: --frob. Run `multinode list --help` for the flags"},
+		{in("list x"), "\"x\" is one argument too many. Run `multinode list --help` for an example"},
+		{in("deploy"), "PROJECT_DIR is missing. Run `multinode deploy --help` for an example"},
+		{in("deploy x"), "--project-name is missing. Run `multinode deploy --help` for an example"},
+		{in("upgrade x --project-name="), "--project-name is missing. Run `multinode upgrade --help` for an example"},
+		{in("deploy x --project-name"), "flag needs an argument: --project-name. Run `multinode deploy --help` for the flags"},
+		{in("logs --project-name=p"), "--function-name and --invocation-id are missing. Run `multinode logs --help` for an example"},
+		{in("cancel"), "--project-name and --function-name and --invocation-id are missing. Run `multinode cancel --help` for an example"},
+		{in("undeploy"), "--project-name is missing. Run `multinode undeploy --help` for an example"},
+		{in("describe"), "--project-name is missing. Run `multinode describe --help` for an example"},
+		{in("describe --project-name=p --invocation-id=i"), "--invocation-id needs --function-name beside it"},
+		{in("invoke --project-name=p --function-name=f --args [1,"), "--args must be a JSON array, such as --args '[1, \"two\"]': unexpected end of JSON input"},
+		{in("invoke --project-name=p --function-name=f --args 3"), "--args must be a JSON array, such as --args '[1, \"two\"]'"},
+		{in("invoke --project-name=p --function-name=f --args="), "--args must be a JSON array, such as --args '[1, \"two\"]': unexpected end of JSON input"},
+		{in("invoke --project-name=p --function-name=f --kwargs []"), "--kwargs must be a JSON object, such as --kwargs '{\"x\": 3}'"},
+		{in("invoke --project-name=p --function-name=f --kwargs {x:3}"), "--kwargs must be a JSON object, such as --kwargs '{\"x\": 3}': invalid character 'x' looking for beginning of object key string"},
+		{[]string{"invoke", "--project-name=p", "--function-name=f", "--args", long}, "the arguments have 250010 characters, and must have fewer than 250000. Pass large data by reference, such as the path of a file"},
+		{in("completion"), "name a shell: one of bash, fish, powershell, zsh, as in `multinode completion bash`"},
+		{in("completion bash x"), "\"x\" is one argument too many. Run `multinode completion bash --help` for an example"},
+	} {
+		s.expect(exitUsage, "", "Error: "+c.want+"\n", c.args...)
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	s := newShell(t, nil)
+	for _, args := range [][]string{{}, {"--help"}, {"help"}, {"deploy", "--help"}, {"completion", "zsh"}} {
+		if code, out, err := s.run(args...); code != exitOK || out == "" || err != "" {
+			t.Errorf("%v: exit code %d, %d bytes on stdout, stderr %q", args, code, len(out), err)
+		}
+	}
+	_, help, _ := s.run("--help")
+	if strings.Contains(help, "runner") {
+		t.Error("the help shows the command of the worker")
+	}
+	for _, name := range strings.Fields("up demo login logout deploy upgrade undeploy list describe invoke logs cancel version completion") {
+		if !strings.Contains(help, "\n  "+name+" ") {
+			t.Errorf("the help does not show %s", name)
+		}
+	}
+	if code, out, _ := s.run("version"); code != exitOK || !strings.HasPrefix(out, "multinode dev (go1.") {
+		t.Errorf("version: %d, %q", code, out)
+	}
+	if code, out, _ := s.run("version", "--json"); code != exitOK || !strings.Contains(out, `"version": "dev"`) {
+		t.Errorf("version --json: %d, %q", code, out)
+	}
+}
+
+func TestShellWord(t *testing.T) {
+	for word, want := range map[string]string{"tasks/": "tasks/", "my project": "'my project'", "": "''", "it's": `'it'\''s'`, "ü": "'ü'"} {
+		if got := shellWord(word); got != want {
+			t.Errorf("shellWord(%q) = %s, want %s", word, got, want)
+		}
+	}
+}

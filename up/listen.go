@@ -1,0 +1,54 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// listen opens the API's port: the wanted one, else the one this data folder used
+// before, else any free one.
+func listen(ctx context.Context, dir, address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	from := "asked for"
+	path := filepath.Join(dir, "api-port")
+	if port == "0" {
+		before, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the port of the last run: %w", err)
+		}
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(before)), 10, 16); err == nil {
+			port, from = strconv.FormatUint(n, 10), "used by this data folder before, where its workers look for it"
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %s (%s) is taken by another program: stop that program, or choose another address: %w", port, from, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: choose another address: %w", address, err)
+	}
+	if err := replace(path, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)+"\n"); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the port for the next run: %w", err), listener.Close())
+	}
+	return listener, nil
+}
+
+// localURL is where programs on this machine reach a listener.
+func localURL(address string, listener net.Listener) string {
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+}
