@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"multinode/client"
+	"multinode/wire"
+)
+
+const launches = 40
+
+// measureLaunch times from before the start request to the first line of the
+// user's function, which says when that was. Its floor is what a new Python
+// process cannot do without: starting, and importing jsonpickle, in the same
+// environment.
+func measureLaunch(ctx context.Context, r *report) error {
+	s, err := startSystem(ctx, benchProject)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	python, err := s.python()
+	if err != nil {
+		return err
+	}
+	now := client.Function{Project: s.project, Version: "latest", Name: "now"}
+	var got, floor samples
+	for i := range launches + 1 {
+		bare, err := repeat(1, exec.CommandContext(ctx, python, "-c", "import jsonpickle").Run)
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
+		output, err := s.run(ctx, now)
+		if err != nil {
+			return err
+		}
+		if i > 0 { // the first one warms caches
+			floor = append(floor, bare...)
+			got = append(got, output.Sub(begun))
+		}
+	}
+	r.against("start to first line", got, floor, 1.5)
+	return nil
+}
+
+// run starts a function that returns a time, and waits for it.
+func (s *system) run(ctx context.Context, f client.Function) (time.Time, error) {
+	started, err := s.api.Start(ctx, f, wire.InvocationDefinition{Input: "[[], {}]"}, "")
+	if err != nil {
+		return time.Time{}, err
+	}
+	done, err := s.api.Await(ctx, f.Invocation(started.InvocationID))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return outputTime(done)
+}
+
+func outputTime(done wire.InvocationInfo) (time.Time, error) {
+	if done.Output == nil {
+		return time.Time{}, fmt.Errorf("the invocation ended %s", done.Status)
+	}
+	var nanoseconds int64
+	if err := json.Unmarshal([]byte(*done.Output), &nanoseconds); err != nil {
+		return time.Time{}, err
+	}
+	return time.Unix(0, nanoseconds), nil
+}

@@ -1,0 +1,48 @@
+// Command bench measures the system against floors that it takes in the same
+// run, on the same machine and the same disk: a ratio holds where an absolute
+// figure does not.
+//
+//	go run ./bench            everything
+//	go run ./bench -only start,list
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+)
+
+// figures in the order in which they are taken.
+var figures = []struct {
+	name, what string
+	measure    func(context.Context, *report) error
+}{
+	{"start", "a start is accepted", measureStart},
+	{"launch", "from start to the first line of the user's function", measureLaunch},
+	{"finish", "from the end of the user's function to a waiting client", measureFinish},
+	{"idle", "100 functions deployed, nothing to do", measureIdle},
+	{"list", "the 50 newest of many invocations", measureList},
+}
+
+func main() {
+	only := flag.String("only", "", "comma-separated figures: start, launch, finish, idle, list; all by default")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	r := &report{out: os.Stdout}
+	for _, f := range figures {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), f.name) {
+			continue
+		}
+		r.title(f.name + ": " + f.what)
+		if err := f.measure(ctx, r); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", f.name, err)
+			stop()
+			os.Exit(1)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// benchProject has a function that keeps its only slot, and two that say what
+// time it is: at their first line, and after the client has begun to wait.
+const benchProject = `
+import time
+from multinode import Multinode
+
+mn = Multinode()
+
+@mn.function(max_concurrency=1)
+def block(*args, **kwargs):
+    time.sleep(3600)
+
+@mn.function()
+def now():
+    return time.time_ns()
+
+@mn.function()
+def later():
+    time.sleep(0.3)
+    return time.time_ns()
+`
+
+// manyFunctions is a project of n functions.
+func manyFunctions(n int) string {
+	var b strings.Builder
+	b.WriteString("from multinode import Multinode\nmn = Multinode()\n")
+	for i := range n {
+		fmt.Fprintf(&b, "\n@mn.function()\ndef f%d():\n    pass\n", i)
+	}
+	return b.String()
+}
+
+// writeProject makes a project folder with this main.py.
+func writeProject(dir, main string) (string, error) {
+	project := filepath.Join(dir, "project")
+	if err := os.MkdirAll(project, 0o755); err != nil {
+		return "", err
+	}
+	return project, os.WriteFile(filepath.Join(project, "main.py"), []byte(main), 0o644)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"multinode/client"
+	"multinode/wire"
+)
+
+const startFor = 4 * time.Second
+
+// measureStart times POST …/invocations. Its floor is the sum of what it cannot
+// do without: one publish acknowledged by JetStream, synced to the same disk, and
+// an authenticated request to the same HTTP server that does nothing else.
+func measureStart(ctx context.Context, r *report) error {
+	s, err := startSystem(ctx, benchProject)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	js, err := jetstream.New(s.nats)
+	if err != nil {
+		return err
+	}
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: "bench", Subjects: []string{"bench.>"}, Storage: jetstream.FileStorage,
+		Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, DiscardNewPerSubject: true,
+	})
+	if err != nil {
+		return err
+	}
+	input := []byte(`[[1, 2], {"x": 3}]`)
+	var n atomic.Int64
+	publish := func() error {
+		_, err := js.Publish(ctx, "bench."+strconv.FormatInt(n.Add(1), 10), input)
+		return err
+	}
+	nothing := func() error {
+		_, err := s.api.Project(ctx, s.project)
+		return err
+	}
+	// The one slot of the function is taken: what is measured is acceptance.
+	blocker := client.Function{Project: s.project, Version: "latest", Name: "block"}
+	start := func() error {
+		_, err := s.api.Start(ctx, blocker, wire.InvocationDefinition{Input: string(input)}, "")
+		return err
+	}
+	for _, clients := range []int{1, 16, 64} {
+		floor, err := concurrently(clients, startFor, publish)
+		if err != nil {
+			return err
+		}
+		http, err := concurrently(clients, startFor, nothing)
+		if err != nil {
+			return err
+		}
+		got, err := concurrently(clients, startFor, start)
+		if err != nil {
+			return err
+		}
+		r.against("start, "+strconv.Itoa(clients)+" clients", got.samples, floor.samples.plus(http.samples), 1.5)
+		r.line("%-34s %.0f starts/s   floors: %.0f publishes/s, %.0f requests/s", "", got.perSecond(), floor.perSecond(), http.perSecond())
+	}
+	return nil
+}
