@@ -176,7 +176,7 @@ func (p *parser) quoted(name, text string) (problem string) {
 	tail, after, _ := strings.Cut(text[i+1:], "\n")
 	if tail = strings.TrimLeft(tail, blanks); tail != "" && tail[0] != '#' {
 		p.line += lines
-		return fmt.Sprintf("text after the closing quote of the value of %s", name)
+		return "text after the closing quote of the value of " + name
 	}
 	p.found[name] = value.String()
 	p.rest = after

@@ -14,7 +14,8 @@ import (
 // Change is a new state of a record.
 type Change struct {
 	// Key names the record. Where Function and ID are empty, all records of the
-	// project's generation were deleted.
+	// project's generation were deleted; where all of it is, there is nothing to
+	// know but the revision.
 	Key multinode.InvocationKey
 	// Record is nil where it was deleted.
 	Record *multinode.Invocation
@@ -78,9 +79,9 @@ func (s *Store) batch(first jetstream.Msg, more <-chan jetstream.Msg) []Change {
 		change, err := parseChange(m)
 		if err != nil {
 			s.log.Error("a record is unreadable", "subject", m.Subject(), "error", err)
-		} else {
-			batch = append(batch, change)
+			change = Change{Revision: change.Revision} // readers have to get past it
 		}
+		batch = append(batch, change)
 		if len(batch) == maxChanges {
 			return batch
 		}

@@ -54,6 +54,12 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		}
 	}
 	generation := join("", p.Name, p.Generation)
+	// Whoever follows the records learns by this marker that they are gone. It
+	// comes before the purge: the stream's last message is then always one that a
+	// reader can reach.
+	if err := s.records.Delete(ctx, generation); err != nil {
+		return classify("mark the records as deleted", err)
+	}
 	for _, each := range []struct {
 		stream jetstream.Stream
 		prefix string
@@ -64,10 +70,6 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		if err := each.stream.Purge(ctx, jetstream.WithPurgeSubject(each.prefix+".>")); err != nil {
 			return classify("delete the records", err)
 		}
-	}
-	// Whoever follows the records learns by this marker that they are gone.
-	if err := s.records.Delete(ctx, generation); err != nil {
-		return classify("mark the records as deleted", err)
 	}
 	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
 		if err := s.registry.remove(ctx, environmentKey(p.Name, p.Generation, v.ID)); err != nil {

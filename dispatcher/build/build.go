@@ -105,6 +105,8 @@ type Result struct {
 // Failure is a fault of the user's project, such as a package that does not exist
 // or an exception in main.py: trying again gives the same. Other errors are the
 // server's own.
+//
+//nolint:errname // It is a finding about the project more than an error of ours.
 type Failure struct {
 	// Detail is for the user: many lines, in the words of pip or Python.
 	Detail string

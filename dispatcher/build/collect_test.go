@@ -42,9 +42,6 @@ func TestKeep(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(dir, "projects")); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
-	if _, err := b.Locate(t.Context(), two.Digest, two.Bundle); err != nil {
-		t.Errorf("made again: %v", err)
-	}
 }
 
 func TestKeepSparesASharedFolder(t *testing.T) {

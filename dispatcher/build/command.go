@@ -47,7 +47,9 @@ func (c command) run(ctx context.Context) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	cmd := exec.Command(c.path, c.args...)
+	cmd := exec.CommandContext(limited, c.path, c.args...)
+	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = kill
 	cmd.Dir, cmd.Env = c.dir, c.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if c.third != nil {
@@ -73,11 +75,8 @@ func (c command) run(ctx context.Context) error {
 	readers.Go(func() { readLines(out.r, &one, c.stdout) })
 	readers.Go(func() { readLines(problems.r, &one, c.stderr) })
 
-	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	stop := context.AfterFunc(limited, kill)
 	err = cmd.Wait()
-	stop()
-	kill() // children that outlive the program would go on writing
+	_ = kill() // children that outlive the program would go on writing
 	// What left the process group may keep the pipes open for ever.
 	end := time.Now().Add(drainTime)
 	_ = out.r.SetReadDeadline(end)

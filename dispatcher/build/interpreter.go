@@ -54,7 +54,7 @@ func probe(name string) (interpreter, error) {
 	var python interpreter
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return python, fmt.Errorf("Python 3.9 or newer is needed to prepare users' code: %w; "+
+		return python, fmt.Errorf("preparing users' code needs Python 3.9 or newer: %w; "+
 			"install Python 3 (on Debian and Ubuntu: apt-get install python3 python3-venv)", err)
 	}
 	var answer, problems strings.Builder
@@ -85,9 +85,9 @@ func probe(name string) (interpreter, error) {
 // distributions ship apart from Python.
 func (p interpreter) cannot(why string) error {
 	minor := p.Version[:strings.LastIndexByte(p.Version, '.')]
-	return fmt.Errorf("Python %s (%s) can't make virtual environments: %s. "+
-		"On Debian and Ubuntu: apt-get install python3-venv (for a Python that is not the system's own: python%s-venv)",
-		p.Version, p.Path, why, minor)
+	return fmt.Errorf("the interpreter %s (Python %s) can't make virtual environments: %s; "+
+		"on Debian and Ubuntu: apt-get install python3-venv (for a Python that is not the system's own: python%s-venv)",
+		p.Path, p.Version, why, minor)
 }
 
 // baseEnvironment is what of the server's own environment a program gets: nothing

@@ -15,8 +15,8 @@ def main() -> NoReturn:
     if program is None:
         sys.exit(
             "This installation of the multinode package came without the multinode program: "
-            "there is none for this platform, or it was installed from source. Set "
-            f"{environment.BINARY} to the path of the program to use it with this command."
+            "there is none for this platform, or it was installed from source. Install the program "
+            f"too, on your PATH, or set {environment.BINARY} to its path."
         )
     arguments = [program, *sys.argv[1:]]
     try:
@@ -28,9 +28,24 @@ def main() -> NoReturn:
 
 
 def find_program() -> Optional[str]:
-    """Return the packaged program's path, or else what MULTINODE_BINARY says, or else None."""
+    """Return the packaged program's path, else what MULTINODE_BINARY says, else one on PATH."""
     name = "multinode.exe" if os.name == "nt" else "multinode"
     packaged = Path(__file__).resolve().parent / "bin" / name
     if packaged.is_file():
         return str(packaged)
-    return os.environ.get(environment.BINARY) or None
+    return os.environ.get(environment.BINARY) or _on_path(name)
+
+
+def _on_path(name: str) -> Optional[str]:
+    """Return the first program of this name that is not a script such as this one."""
+    for folder in os.get_exec_path():
+        candidate = Path(folder) / name
+        try:
+            if not os.access(candidate, os.X_OK) or not candidate.is_file():
+                continue
+            with candidate.open("rb") as file:
+                if file.read(2) != b"#!":
+                    return str(candidate)
+        except OSError:
+            continue
+    return None

@@ -40,8 +40,22 @@ def test_arguments_and_exit_code_pass_through(tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("deploy|my dir|", 7)
 
 
-def test_without_a_program() -> None:
-    done = run("list")
+@posix
+def test_a_program_on_the_path_is_found_but_no_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MULTINODE_BINARY", raising=False)
+    scripts, programs = tmp_path / "scripts", tmp_path / "programs"
+    for folder, content in ((scripts, b"#!/usr/bin/python\n"), (programs, b"\x7fELF")):
+        folder.mkdir()
+        (folder / "multinode").write_bytes(content)
+        (folder / "multinode").chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join((str(scripts), str(programs))))
+    assert _cli.find_program() == str(programs / "multinode")
+
+
+def test_without_a_program(tmp_path: Path) -> None:
+    done = run("list", PATH=str(tmp_path))
     assert done.returncode == 1
     assert "MULTINODE_BINARY" in done.stderr
     assert "Traceback" not in done.stderr

@@ -94,9 +94,9 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_syntax_error_is_shown_where_it_is(tmp_path: Path) -> None:
-    text = refusal(write(tmp_path, main=HEAD + "def f(x:\n    return x\n"))
+    text = refusal(write(tmp_path, main=HEAD + "def f(x y):\n    return x\n"))
     assert 'File "main.py", line 3' in text
-    assert "def f(x:" in text
+    assert "def f(x y):" in text
     assert "^" in text
     assert "SyntaxError" in text
     assert str(tmp_path) not in text

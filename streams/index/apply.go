@@ -97,12 +97,12 @@ func (x *Index) drop(c streams.Change) (gone []Entry, done bool, err error) {
 		}
 		w := newWriter(tx)
 		var keys []multinode.InvocationKey
-		cursor := w.entries.Cursor()
-		k, v := cursor.Seek(project[:])
-		for ; bytes.HasPrefix(k, project[:]) && len(keys) < maxTransaction; k, v = cursor.Next() {
-			e, err := decodeEntry(v)
+		cursor := tx.Bucket(bucketPlaces).Cursor()
+		k, home := cursor.Seek(project[:])
+		for ; bytes.HasPrefix(k, project[:]) && len(keys) < maxTransaction; k, home = cursor.Next() {
+			e, err := w.entries.at(home, &Entry{})
 			if err != nil {
-				return fmt.Errorf("%w: %w", ErrDamaged, err)
+				return err
 			}
 			keys = append(keys, e.Key)
 		}
@@ -133,53 +133,48 @@ type counters [len(statuses)]int64
 // writer is one transaction's; it collects what is written once at its end.
 type writer struct {
 	tx      *bbolt.Tx
-	entries *bbolt.Bucket
+	entries entries
 	counts  map[functionID]*counters
 }
 
 func newWriter(tx *bbolt.Tx) *writer {
-	return &writer{tx: tx, entries: tx.Bucket(bucketEntries), counts: map[functionID]*counters{}}
+	return &writer{tx: tx, entries: entriesIn(tx), counts: map[functionID]*counters{}}
 }
 
-// write replaces an invocation's entry and the keys that lead to it. It returns
-// the new entry; one without a status for an invocation that is gone.
+// write replaces all that is kept of an invocation. It returns the new entry; one
+// without a status for an invocation that is gone.
 func (w *writer) write(u update) (Entry, error) {
-	var oldKeys, newKeys []placement
+	var before, after []placement
 	id := idOf(u.key)
-	if raw := w.entries.Get(id.bytes()); raw != nil {
-		old, err := decodeEntry(raw)
-		if err != nil {
-			return Entry{}, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		oldKeys = old.placements(id.invocation)
+	old, found, err := w.entries.find(id)
+	if err != nil {
+		return Entry{}, err
+	}
+	if found {
+		before = old.placements(id)
 		w.count(old.Key, old.Status, -1)
 	}
 	entry := Entry{Key: u.key, Revision: u.rev}
 	if u.record != nil {
 		entry = entryOf(u.key, u.record, u.rev)
-		newKeys = entry.placements(id.invocation)
+		after = entry.placements(id)
 		w.count(entry.Key, entry.Status, +1)
-		if err := w.entries.Put(id.bytes(), encodeEntry(&entry)); err != nil {
-			return Entry{}, err
-		}
-	} else if err := w.entries.Delete(id.bytes()); err != nil {
-		return Entry{}, err
 	}
-	return entry, w.move(oldKeys, newKeys)
+	return entry, w.move(before, after)
 }
 
 // move deletes and puts only the keys that differ: most updates leave most of
 // them where they are.
-func (w *writer) move(oldKeys, newKeys []placement) error {
-	for _, p := range oldKeys {
-		if !contains(newKeys, p, false) {
+func (w *writer) move(before, after []placement) error {
+	for _, p := range before {
+		if !contains(after, p, false) {
 			if err := w.tx.Bucket(p.bucket).Delete(p.key); err != nil {
 				return err
 			}
 		}
 	}
-	for _, p := range newKeys {
-		if !contains(oldKeys, p, true) {
+	for _, p := range after {
+		if !contains(before, p, true) {
 			if err := w.tx.Bucket(p.bucket).Put(p.key, p.value); err != nil {
 				return err
 			}

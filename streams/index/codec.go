@@ -58,7 +58,9 @@ func encodeEntry(e *Entry) []byte {
 	return b
 }
 
-func decodeEntry(b []byte) (Entry, error) {
+// decodeEntry reads an entry. Names that are those of like are taken from it
+// instead of being allocated again: most entries of a page share them.
+func decodeEntry(b []byte, like *Entry) (Entry, error) {
 	if len(b) < 6 || binary.BigEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
 		return Entry{}, errEncoding
 	}
@@ -69,9 +71,10 @@ func decodeEntry(b []byte) (Entry, error) {
 	r := reader{b: b[6:]}
 	e := Entry{
 		Key: multinode.InvocationKey{
-			Project: r.text(), Generation: r.text(), Function: r.text(), ID: r.text(),
+			Project: r.text(like.Key.Project), Generation: r.text(like.Key.Generation),
+			Function: r.text(like.Key.Function), ID: r.text(""),
 		},
-		Version:   r.text(),
+		Version:   r.text(like.Version),
 		Status:    statuses[number],
 		CreatedAt: r.time(),
 		UpdatedAt: r.time(),
@@ -80,7 +83,7 @@ func decodeEntry(b []byte) (Entry, error) {
 		Live:      flags&flagLive != 0,
 	}
 	if flags&flagParent != 0 {
-		e.Parent = &multinode.Ancestor{Function: r.text(), ID: r.text()}
+		e.Parent = &multinode.Ancestor{Function: r.text(""), ID: r.text("")}
 	}
 	if flags&flagCancel != 0 {
 		at := r.time()
@@ -144,19 +147,30 @@ func (r *reader) varint() int64 {
 	return v
 }
 
-func (r *reader) text() string {
+// text reads a text, which is like if it is the same.
+func (r *reader) text(like string) string {
 	head := r.uvarint()
 	size := head >> 1
-	if size > uint64(len(r.b)) || (head&1 == 1 && size < idPrefix) {
+	if size > uint64(len(r.b)) {
 		r.fail()
 		return ""
 	}
 	raw := r.b[:size]
 	r.b = r.b[size:]
-	if head&1 == 0 {
-		return string(raw)
+	if head&1 == 1 {
+		if size != idPrefix+idDigits/2 {
+			r.fail()
+			return ""
+		}
+		var id [idPrefix + idDigits]byte
+		copy(id[:], raw[:idPrefix])
+		hex.Encode(id[idPrefix:], raw[idPrefix:])
+		raw = id[:]
 	}
-	return string(hex.AppendEncode(append(make([]byte, 0, idPrefix+idDigits), raw[:idPrefix]...), raw[idPrefix:]))
+	if string(raw) == like {
+		return like
+	}
+	return string(raw)
 }
 
 func (r *reader) time() time.Time {

@@ -14,7 +14,8 @@
 // the entry holds them.
 //
 //	bucket      key                                                    value
-//	entries     project 16 · invocation 16                             the encoded Entry
+//	entries     list 16 · ^created 8 · ^sequence 8 · invocation 16     the encoded Entry
+//	places      project 16 · invocation 16                             the key in entries
 //	lists       list 16 · ^created 8 · ^sequence 8 · invocation 16     nothing
 //	unfinished  project 16 · function 16 · sequence 8 · invocation 16  1 if an execution is live, or 0
 //	counts      project 16 · function 16                               a counter per status
@@ -22,16 +23,18 @@
 //
 // A list is named by the hash of what its members have in common:
 //
-//	function, status                      every entry is in one of these
-//	function, status, version             … and one of these
-//	parent, function, status              those with a parent are also here
-//	parent, function, status, version     … here
-//	parent                                … and here (the children)
+//	function, status                      the list that an entry itself is stored in
+//	function, status, version             every entry is also in one of these
+//	parent, function, status              those with a parent are in this,
+//	parent, function, status, version     … this
+//	parent                                … and this (the children)
 //
 // There is no list for "any status": a page of any set of statuses is a merge of
-// one cursor per status, at most seven. So a page costs one seek per status and
-// one read per entry, however long the history is, while an entry that changes
-// its status moves in two lists (four with a parent) instead of many.
+// one cursor per status, at most seven. So a page costs one seek per status,
+// however long the history is, and an entry that changes its status moves in two
+// lists (four with a parent) instead of many. Entries that are listed together
+// lie side by side in the file, so that a page of them is read from few pages of
+// the file; a narrower list finds them there by the same place.
 //
 // Created-at and sequence stand inverted in the key, so that walking forward is
 // newest first; the hash at the end makes the order total. A page's cursor is

@@ -1,7 +1,10 @@
 package index
 
 import (
+	"fmt"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"multinode"
 )
@@ -57,4 +60,38 @@ func entryOf(key multinode.InvocationKey, record *multinode.Invocation, revision
 	}
 	_, e.Live = record.Live()
 	return e
+}
+
+// entries are the stored ones, within a transaction.
+type entries struct{ stored, places *bbolt.Bucket }
+
+func entriesIn(tx *bbolt.Tx) entries {
+	return entries{stored: tx.Bucket(bucketEntries), places: tx.Bucket(bucketPlaces)}
+}
+
+// find returns an invocation's entry, if there is one.
+func (s entries) find(id entryID) (Entry, bool, error) {
+	home := s.places.Get(id.bytes())
+	if home == nil {
+		return Entry{}, false, nil
+	}
+	e, err := s.at(home, &Entry{})
+	return e, err == nil, err
+}
+
+// at returns the entry that a key led to, so that it must be there.
+func (s entries) at(home []byte, like *Entry) (Entry, error) {
+	raw := s.stored.Get(home)
+	if raw == nil {
+		return Entry{}, fmt.Errorf("%w: a key leads to no entry", ErrDamaged)
+	}
+	return readEntry(raw, like)
+}
+
+func readEntry(raw []byte, like *Entry) (Entry, error) {
+	e, err := decodeEntry(raw, like)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return e, nil
 }

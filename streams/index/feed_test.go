@@ -169,7 +169,7 @@ func TestDroppedProjectInParts(t *testing.T) {
 		t.Errorf("counts are %v, %v", counts, err)
 	}
 	err = again.file.view(func(tx *bbolt.Tx) error {
-		for name, want := range map[string]int{"entries": 1, "lists": 2, "unfinished": 1, "counts": 1} {
+		for name, want := range map[string]int{"entries": 1, "places": 1, "lists": 1, "unfinished": 1, "counts": 1} {
 			if got := tx.Bucket([]byte(name)).Stats().KeyN; got != want {
 				t.Errorf("%d keys are left in %s, want %d", got, name, want)
 			}

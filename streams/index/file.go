@@ -26,6 +26,7 @@ const lockTimeout = time.Second
 
 var (
 	bucketEntries    = []byte("entries")
+	bucketPlaces     = []byte("places")
 	bucketLists      = []byte("lists")
 	bucketUnfinished = []byte("unfinished")
 	bucketCounts     = []byte("counts")
@@ -138,7 +139,7 @@ func checkSize(db *bbolt.DB) error {
 func (f *file) prepare(tx *bbolt.Tx) (applied uint64, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		for _, name := range [][]byte{bucketEntries, bucketLists, bucketUnfinished, bucketCounts, bucketMeta} {
+		for _, name := range [][]byte{bucketEntries, bucketPlaces, bucketLists, bucketUnfinished, bucketCounts, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return 0, err
 			}

@@ -100,9 +100,10 @@ func TestDamageSeenByAReaderIsMended(t *testing.T) {
 	caughtUp(within(t), t, x.Index, m)
 	err := x.file.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketEntries)
-		raw := bytes.Clone(b.Get(idOf(k).bytes()))
+		home, raw := b.Cursor().First()
+		home, raw = bytes.Clone(home), bytes.Clone(raw)
 		raw[len(raw)-1] ^= 1
-		return b.Put(idOf(k).bytes(), raw)
+		return b.Put(home, raw)
 	})
 	if err != nil {
 		t.Fatal(err)

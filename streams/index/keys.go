@@ -11,6 +11,7 @@ import (
 const (
 	hashSize  = 16
 	orderSize = 8 + 8 + hashSize
+	listSize  = hashSize + orderSize
 
 	unfinishedSize = 2*hashSize + 8 + hashSize
 )
@@ -46,7 +47,7 @@ func projectHash(project, generation string) hash {
 	return hashOf(kindProject, project, generation)
 }
 
-// entryID is the key of an entry. The project stands first, so that the entries
+// entryID finds an entry by its invocation. The project stands first, so that the entries
 // of one can be found without a list.
 type entryID struct{ project, invocation hash }
 
@@ -95,32 +96,29 @@ func orderOf(created time.Time, sequence uint64, invocation hash) order {
 	return o
 }
 
-// placement is a key that leads to an entry, in one of the buckets.
+// placement is a key and its value, in one of the buckets.
 type placement struct {
 	bucket     []byte
 	key, value []byte
 }
 
-// placements returns every key that leads to the entry, apart from its own.
-func (e *Entry) placements(invocation hash) []placement {
-	place := orderOf(e.CreatedAt, e.Sequence, invocation)
-	all := make([]placement, 0, 6)
+// placements returns all that is kept of an entry.
+func (e *Entry) placements(id entryID) []placement {
+	place := orderOf(e.CreatedAt, e.Sequence, id.invocation)
+	home := listKey(listHash(e.Key, e.Status, "", nil), place)
+	all := make([]placement, 0, 7)
+	all = append(all, placement{bucketEntries, home, encodeEntry(e)}, placement{bucketPlaces, id.bytes(), home})
 	list := func(h hash) {
-		key := make([]byte, 0, hashSize+orderSize)
-		key = append(append(key, h[:]...), place[:]...)
-		all = append(all, placement{bucketLists, key, nil})
+		all = append(all, placement{bucketLists, listKey(h, place), nil})
 	}
-	versions := []string{""}
 	if e.Version != "" {
-		versions = append(versions, e.Version)
-	}
-	for _, version := range versions {
-		list(listHash(e.Key, e.Status, version, nil))
-		if e.Parent != nil {
-			list(listHash(e.Key, e.Status, version, e.Parent))
-		}
+		list(listHash(e.Key, e.Status, e.Version, nil))
 	}
 	if e.Parent != nil {
+		list(listHash(e.Key, e.Status, "", e.Parent))
+		if e.Version != "" {
+			list(listHash(e.Key, e.Status, e.Version, e.Parent))
+		}
 		list(childrenHash(e.Key.Project, e.Key.Generation, *e.Parent))
 	}
 	if !e.Status.Terminal() {
@@ -128,7 +126,7 @@ func (e *Entry) placements(invocation hash) []placement {
 		key := make([]byte, 0, unfinishedSize)
 		key = append(key, function[:]...)
 		key = binary.BigEndian.AppendUint64(key, e.Sequence)
-		key = append(key, invocation[:]...)
+		key = append(key, id.invocation[:]...)
 		live := []byte{0}
 		if e.Live {
 			live[0] = 1
@@ -136,4 +134,8 @@ func (e *Entry) placements(invocation hash) []placement {
 		all = append(all, placement{bucketUnfinished, key, live})
 	}
 	return all
+}
+
+func listKey(list hash, place order) []byte {
+	return append(append(make([]byte, 0, listSize), list[:]...), place[:]...)
 }

@@ -82,27 +82,9 @@ func (x *Index) List(q Query) (entries []Entry, next string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	limit := q.limit()
 	err = x.read("list invocations", func(tx *bbolt.Tx) error {
-		m := q.merge(tx.Bucket(bucketLists), after)
-		stored := tx.Bucket(bucketEntries)
-		id := entryID{project: projectHash(q.Project, q.Generation)}
-		entries = make([]Entry, 0, limit)
-		var last order
-		for place := m.next(); place != nil; place = m.next() {
-			if len(entries) == limit {
-				next = q.cursorAt(last)
-				return nil
-			}
-			last = order(place)
-			id.invocation = hash(last[orderSize-hashSize:])
-			e, err := loadEntry(stored, id)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, e)
-		}
-		return nil
+		entries, next, err = q.page(tx, after)
+		return err
 	})
 	if err != nil {
 		return nil, "", err
@@ -110,42 +92,58 @@ func (x *Index) List(q Query) (entries []Entry, next string, err error) {
 	return entries, next, nil
 }
 
-// loadEntry reads an entry that a key led to, so that it must be there.
-func loadEntry(stored *bbolt.Bucket, id entryID) (Entry, error) {
-	raw := stored.Get(id.bytes())
-	if raw == nil {
-		return Entry{}, fmt.Errorf("%w: a key leads to no entry", ErrDamaged)
+func (q Query) page(tx *bbolt.Tx, after *order) ([]Entry, string, error) {
+	limit := q.limit()
+	page := make([]Entry, 0, limit)
+	stored := entriesIn(tx)
+	m := q.merge(tx, after)
+	var like Entry
+	for l := m.first(); l != nil; l = m.first() {
+		if len(page) == limit {
+			return page, q.cursorAt(orderOf(like.CreatedAt, like.Sequence, idOf(like.Key).invocation)), nil
+		}
+		e, err := l.entry(stored, &like)
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, e)
+		like = e
+		l.next()
 	}
-	e, err := decodeEntry(raw)
-	if err != nil {
-		return Entry{}, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return e, nil
+	return page, "", nil
 }
 
 // merge walks several lists at once, newest first.
 type merge struct{ lanes []lane }
 
+// lane is a walk of one list.
 type lane struct {
 	cursor *bbolt.Cursor
 	list   hash
-	place  []byte // of the current key; nil at the end
+	// home is the list in the bucket of the entries that holds these too.
+	home  hash
+	place []byte // of the current key; nil at the end
+	value []byte
 }
 
-func (q Query) merge(lists *bbolt.Bucket, after *order) *merge {
+func (q Query) merge(tx *bbolt.Tx, after *order) *merge {
+	bucket := tx.Bucket(bucketEntries)
+	if q.Version != "" || q.Parent != nil {
+		bucket = tx.Bucket(bucketLists)
+	}
 	wanted := q.statuses()
 	m := &merge{lanes: make([]lane, 0, len(wanted))}
 	key := multinode.InvocationKey{Project: q.Project, Generation: q.Generation, Function: q.Function}
 	for _, s := range wanted {
-		l := lane{cursor: lists.Cursor(), list: listHash(key, s, q.Version, q.Parent)}
+		l := lane{cursor: bucket.Cursor(), list: listHash(key, s, q.Version, q.Parent), home: listHash(key, s, "", nil)}
 		l.seek(after)
 		m.lanes = append(m.lanes, l)
 	}
 	return m
 }
 
-// next returns the newest place that was not returned before, or nil.
-func (m *merge) next() []byte {
+// first returns the lane whose current entry is the newest, or nil at the end.
+func (m *merge) first() *lane {
 	var first *lane
 	for i := range m.lanes {
 		l := &m.lanes[i]
@@ -153,31 +151,35 @@ func (m *merge) next() []byte {
 			first = l
 		}
 	}
-	if first == nil {
-		return nil
-	}
-	place := first.place
-	key, _ := first.cursor.Next()
-	first.set(key)
-	return place
+	return first
 }
+
+// entry returns the lane's current one.
+func (l *lane) entry(stored entries, like *Entry) (Entry, error) {
+	if l.list == l.home {
+		return readEntry(l.value, like)
+	}
+	return stored.at(listKey(l.home, order(l.place)), like)
+}
+
+func (l *lane) next() { l.set(l.cursor.Next()) }
 
 func (l *lane) seek(after *order) {
-	start := make([]byte, 0, hashSize+orderSize)
-	start = append(start, l.list[:]...)
-	if after != nil {
-		start = append(start, after[:]...)
+	if after == nil {
+		l.set(l.cursor.Seek(l.list[:]))
+		return
 	}
-	key, _ := l.cursor.Seek(start)
-	if after != nil && bytes.Equal(key, start) {
-		key, _ = l.cursor.Next()
+	start := listKey(l.list, *after)
+	key, value := l.cursor.Seek(start)
+	if bytes.Equal(key, start) {
+		key, value = l.cursor.Next()
 	}
-	l.set(key)
+	l.set(key, value)
 }
 
-func (l *lane) set(key []byte) {
-	l.place = nil
-	if len(key) == hashSize+orderSize && bytes.HasPrefix(key, l.list[:]) {
-		l.place = key[hashSize:]
+func (l *lane) set(key, value []byte) {
+	l.place, l.value = nil, nil
+	if len(key) == listSize && bytes.HasPrefix(key, l.list[:]) {
+		l.place, l.value = key[hashSize:], value
 	}
 }

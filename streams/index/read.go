@@ -36,16 +36,10 @@ func (x *Index) read(op string, fn func(*bbolt.Tx) error) error {
 // nothing: the record may be too new, or gone.
 func (x *Index) Get(key multinode.InvocationKey) (entry Entry, found bool, err error) {
 	err = x.read("look up an invocation", func(tx *bbolt.Tx) error {
-		id := idOf(key)
-		stored := tx.Bucket(bucketEntries)
-		if stored.Get(id.bytes()) == nil {
-			return nil
-		}
-		found = true
-		entry, err = loadEntry(stored, id)
+		entry, found, err = entriesIn(tx).find(idOf(key))
 		return err
 	})
-	return entry, found && err == nil, err
+	return entry, found, err
 }
 
 // Counts returns the number of a function's invocations for each status that
@@ -86,8 +80,10 @@ func (x *Index) EachChild(parent multinode.InvocationKey, fn func(Entry) bool) e
 	list := childrenHash(parent.Project, parent.Generation, multinode.Ancestor{Function: parent.Function, ID: parent.ID})
 	project := projectHash(parent.Project, parent.Generation)
 	return x.walk("list children", bucketLists, list[:], fn, func(key []byte) (id entryID, ok bool) {
-		id.project = project
-		return id, copy(id.invocation[:], key[len(key)-hashSize:]) == hashSize && len(key) == hashSize+orderSize
+		if len(key) != listSize {
+			return id, false
+		}
+		return entryID{project: project, invocation: hash(key[listSize-hashSize:])}, true
 	})
 }
 
@@ -117,7 +113,7 @@ func (x *Index) walk(op string, bucket, prefix []byte, fn func(Entry) bool, targ
 	for more := true; more; {
 		page := make([]Entry, 0, walkPage)
 		err := x.read(op, func(tx *bbolt.Tx) error {
-			stored := tx.Bucket(bucketEntries)
+			stored := entriesIn(tx)
 			cursor := tx.Bucket(bucket).Cursor()
 			key, _ := cursor.Seek(from)
 			for ; key != nil && bytes.HasPrefix(key, prefix) && len(page) < walkPage; key, _ = cursor.Next() {
@@ -125,9 +121,12 @@ func (x *Index) walk(op string, bucket, prefix []byte, fn func(Entry) bool, targ
 				if !ok {
 					return fmt.Errorf("%w: a key of %d bytes", ErrDamaged, len(key))
 				}
-				e, err := loadEntry(stored, id)
+				e, found, err := stored.find(id)
 				if err != nil {
 					return err
+				}
+				if !found {
+					return fmt.Errorf("%w: a key leads to no entry", ErrDamaged)
 				}
 				page = append(page, e)
 			}
@@ -153,13 +152,8 @@ func (x *Index) walk(op string, bucket, prefix []byte, fn func(Entry) bool, targ
 // wait or is not known here yet.
 func (x *Index) Ahead(key multinode.InvocationKey) (pending int, err error) {
 	err = x.read("count what is ahead", func(tx *bbolt.Tx) error {
-		id := idOf(key)
-		stored := tx.Bucket(bucketEntries)
-		if stored.Get(id.bytes()) == nil {
-			return nil
-		}
-		e, err := loadEntry(stored, id)
-		if err != nil || e.Live || e.Status.Terminal() {
+		e, found, err := entriesIn(tx).find(idOf(key))
+		if err != nil || !found || e.Live || e.Status.Terminal() {
 			return err
 		}
 		prefix := functionOf(key.Project, key.Generation, key.Function)
