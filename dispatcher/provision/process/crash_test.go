@@ -65,8 +65,11 @@ func TestLaunchSurvivesACrashAtEachStep(t *testing.T) {
 			options := s.options(0)
 			options.Command = runner.command()
 			p := s.open(t, options)
-			defer func() { _ = p.Close() }()
-			if _, err := p.Launch(t.Context(), order.Intent); err != nil {
+			defer func() {
+				stop(t, p, order.Intent.ExecutionID)
+				_ = p.Close()
+			}()
+			if _, err := p.Launch(soon(t), order.Intent); err != nil {
 				t.Fatal(err)
 			}
 			runner.next(t)
@@ -74,7 +77,7 @@ func TestLaunchSurvivesACrashAtEachStep(t *testing.T) {
 			if err != nil || len(workers) != 1 || !workers[0].Started || !workers[0].Alive {
 				t.Errorf("listed: %+v, %v", workers, err)
 			}
-			if err := p.Stop(t.Context(), order.Intent.ExecutionID, multinode.Worker{}, 0); err != nil {
+			if err := p.Stop(soon(t), order.Intent.ExecutionID, multinode.Worker{}, 0); err != nil {
 				t.Error(err)
 			}
 			nothingAlive(t, order.Intent.ExecutionID)
@@ -109,7 +112,7 @@ func TestStopSweepsUpACrashAtEachStep(t *testing.T) {
 			if err != nil || !slices.Equal(workers, want) {
 				t.Errorf("listed: %+v, %v", workers, err)
 			}
-			if err := p.Stop(t.Context(), order.Intent.ExecutionID, multinode.Worker{}, 0); err != nil {
+			if err := p.Stop(soon(t), order.Intent.ExecutionID, multinode.Worker{}, 0); err != nil {
 				t.Error(err)
 			}
 			for _, dir := range []string{"workers", "removing"} {
@@ -131,7 +134,7 @@ func crash(t *testing.T, step string, order crashOrder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dispatcher := exec.Command(os.Args[0])
+	dispatcher := exec.CommandContext(soon(t), os.Args[0])
 	dispatcher.Env = append(os.Environ(), crashVariable+"="+step, orderVariable+"="+string(data))
 	output, _ := dispatcher.CombinedOutput()
 	status, _ := dispatcher.ProcessState.Sys().(syscall.WaitStatus)

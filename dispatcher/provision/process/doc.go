@@ -18,6 +18,7 @@
 //	    runner.log     what the runner itself prints, bounded
 //	    worker.json    the intent, and then pid, start time and boot of the process
 //	    started        made by the process itself, right before it becomes the runner
+//	    removal        held by Stop while it removes the folder
 //	    stopping       made by Stop before it ends anything
 //	    group          written by the runner: the process group of the user's code
 //	<dir>/removing/              folders on their way out

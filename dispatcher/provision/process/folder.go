@@ -1,7 +1,6 @@
 package process
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"multinode"
 )
@@ -32,6 +29,7 @@ func (f folder) startedFile() string {
 	return filepath.Join(f.path, "started")
 }
 func (f folder) stoppingFile() string { return filepath.Join(f.path, "stopping") }
+func (f folder) removal() string      { return filepath.Join(f.path, "removal") }
 func (f folder) groupFile() string    { return filepath.Join(f.path, "group") }
 
 func exists(path string) bool {
@@ -92,23 +90,6 @@ func (f folder) write(r record) error {
 // recorded tells whether anybody has got as far as to write down his intent.
 func (f folder) recorded() bool { return exists(f.recordFile()) }
 
-// removeUnrecorded removes what a launch left that was cut off at its very
-// beginning, unless it is still at it.
-func (f folder) removeUnrecorded() error {
-	lock, err := f.tryClaim(false)
-	if lock == nil {
-		if errors.Is(err, errBusy) {
-			return nil
-		}
-		return err
-	}
-	defer func() { _ = lock.Close() }()
-	if f.recorded() {
-		return nil
-	}
-	return f.remove()
-}
-
 // group returns the process group that the runner has named, and when it did so.
 func (f folder) group() (pgid int, written time.Time, ok bool) {
 	info, err := os.Stat(f.groupFile())
@@ -121,70 +102,6 @@ func (f folder) group() (pgid int, written time.Time, ok bool) {
 	}
 	pgid, err = strconv.Atoi(strings.TrimSpace(string(data)))
 	return pgid, info.ModTime(), err == nil && pgid > 1
-}
-
-// claim waits until the folder's fate is known. It returns the lock if nothing of
-// the execution has run, and nil if it has, or if there is no folder and create is
-// false.
-func (f folder) claim(ctx context.Context, create bool) (*os.File, error) {
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		lock, err := f.tryClaim(create)
-		if !errors.Is(err, errBusy) {
-			return lock, err
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for another launch of %s: %w", f.id(), ctx.Err())
-		}
-	}
-}
-
-var errBusy = errors.New("busy")
-
-func (f folder) tryClaim(create bool) (lock *os.File, err error) {
-	if create {
-		if err := os.Mkdir(f.path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return nil, err
-		}
-	}
-	if f.started() {
-		return nil, nil
-	}
-	lock, err = os.OpenFile(f.lock(), os.O_CREATE|os.O_RDWR, 0o600)
-	if errors.Is(err, os.ErrNotExist) {
-		if create {
-			return nil, errBusy // removed just now: make it again
-		}
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil || f.started() {
-			_ = lock.Close()
-			lock = nil
-		}
-	}()
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
-		return lock, errBusy
-	}
-	if err != nil {
-		return lock, fmt.Errorf("locking %s, which must be on a local file system: %w", f.lock(), err)
-	}
-	// The folder may have been removed, and even made again, between opening and
-	// locking: then this lock guards nothing.
-	ours, err := lock.Stat()
-	if err != nil {
-		return lock, err
-	}
-	current, err := os.Stat(f.lock())
-	if err != nil || !os.SameFile(ours, current) {
-		return lock, errBusy
-	}
-	return lock, nil
 }
 
 // empty removes what an earlier launch left, except for the lock.

@@ -37,17 +37,35 @@ func launchShell(t *testing.T, s site, script string, intent provision.Intent, e
 		stop(t, p, intent.ExecutionID)
 		_ = p.Close()
 	})
-	if _, err := p.Launch(t.Context(), intent); err != nil {
+	if _, err := p.Launch(soon(t), intent); err != nil {
 		t.Fatal(err)
 	}
 	calls.next(t)
 	return p, filepath.Join(s.dir, "workers", intent.ExecutionID)
 }
 
+// soon is a context for what takes moments.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func nextExit(t *testing.T, p *process.Provisioner) provision.Exit {
+	t.Helper()
+	select {
+	case exit := <-p.Exits():
+		return exit
+	case <-soon(t).Done():
+		t.Fatal("no notice came")
+		return provision.Exit{}
+	}
+}
+
 func stop(t *testing.T, p *process.Provisioner, id string) {
 	t.Helper()
-	// The test's own context has ended in clean-ups.
-	if err := p.Stop(context.WithoutCancel(t.Context()), id, multinode.Worker{}, 0); err != nil && !errors.Is(err, process.ErrClosed) {
+	if err := p.Stop(soon(t), id, multinode.Worker{}, 0); err != nil && !errors.Is(err, process.ErrClosed) {
 		t.Errorf("stop: %v", err)
 	}
 }
@@ -132,7 +150,7 @@ func TestAReusedPIDIsLeftAlone(t *testing.T) {
 		write(t, filepath.Join(dir, "started"), "")
 
 		p := s.open(t, s.options(1))
-		if exit := <-p.Exits(); exit.ExecutionID != id {
+		if exit := nextExit(t, p); exit.ExecutionID != id {
 			t.Errorf("notice: %+v", exit)
 		}
 		workers, err := p.List(t.Context())
@@ -156,7 +174,7 @@ func TestADamagedFolderIsListedDeadAndCanBeStopped(t *testing.T) {
 	write(t, filepath.Join(s.dir, "workers", "not.ours", "x"), "")
 	p := s.open(t, s.options(0))
 	defer func() { _ = p.Close() }()
-	<-p.Exits()
+	nextExit(t, p)
 	if workers, err := p.List(t.Context()); err != nil || len(workers) != 1 || workers[0].Alive {
 		t.Errorf("listed: %+v, %v", workers, err)
 	}
@@ -185,7 +203,7 @@ func TestTheNamedGroupIsKilled(t *testing.T) {
 	}
 	p = s.open(t, s.options(0))
 	defer func() { _ = p.Close() }()
-	<-p.Exits()
+	nextExit(t, p)
 	if process.Alive(pid) {
 		t.Errorf("process %d of the group is alive", pid)
 	}
@@ -234,7 +252,7 @@ func TestAnIncompleteLaunchLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 { // and gives back its place
-		_, err := p.Launch(t.Context(), s.intent(multinode.NewID("exe")))
+		_, err := p.Launch(soon(t), s.intent(multinode.NewID("exe")))
 		if provision.KindOf(err) != provision.Transient || err == nil || !strings.Contains(err.Error(), "pipe is neither") {
 			t.Fatalf("launch: %v", err)
 		}
@@ -273,12 +291,12 @@ func TestNothingOfADispatcherStaysOpen(t *testing.T) {
 		p := s.open(t, options)
 		for range 5 {
 			id := multinode.NewID("exe")
-			if _, err := p.Launch(t.Context(), s.intent(id)); err != nil {
+			if _, err := p.Launch(soon(t), s.intent(id)); err != nil {
 				t.Fatal(err)
 			}
 			calls.next(t)
 			stop(t, p, id)
-			if !strings.Contains((<-p.Exits()).Detail, "told to stop") {
+			if !strings.Contains(nextExit(t, p).Detail, "told to stop") {
 				t.Error("the notice does not say that it was stopped")
 			}
 		}

@@ -39,7 +39,7 @@ func (p *Provisioner) stop(ctx context.Context, id string, grace time.Duration) 
 			return err
 		}
 	}
-	if err := f.remove(); err != nil {
+	if err := f.removeWorker(ctx, w.process); err != nil {
 		return err
 	}
 	p.mu.Lock()

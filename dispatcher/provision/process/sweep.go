@@ -25,7 +25,8 @@ type belonging struct {
 	// seenAlive tells that the runner was alive a moment ago, so that its pid, as
 	// the number of a session, cannot be another's.
 	seenAlive bool
-	// variable marks the worker's processes in their environment.
+	// variable marks the worker's processes in their environment; empty where the
+	// mark may be that of another worker.
 	variable string
 	// leader is the process group that the runner named, 0 for none.
 	leader int
@@ -50,7 +51,7 @@ func (b belonging) find(processes []entry, marked func(pid int, variable string)
 			continue // what is older than the runner cannot be of it
 		}
 		known := b.known[identity{pid: e.pid, start: e.start, boot: b.runner.boot}]
-		if known || e.pid == b.leader || !e.zombie && marked(e.pid, b.variable) {
+		if known || e.pid == b.leader || !e.zombie && b.variable != "" && marked(e.pid, b.variable) {
 			ours[e.pid] = true
 		}
 		rest = append(rest, e)
@@ -85,6 +86,12 @@ func (w *worker) belonging() belonging {
 	w.mu.Lock()
 	maps.Copy(b.known, w.known)
 	w.mu.Unlock()
+	if r, err := w.folder.record(); err == nil && r.process() != w.process {
+		// The execution was stopped and launched again meanwhile: the mark and the
+		// folder are those of its new worker.
+		b.variable = ""
+		return b
+	}
 	pgid, written, ok := w.folder.group()
 	if !ok {
 		return b

@@ -137,7 +137,9 @@ func (b *bench) start(t *testing.T, p *opened) *peer {
 
 func (p *opened) launch(t *testing.T, intent provision.Intent) multinode.Worker {
 	t.Helper()
-	handle, err := p.Launch(t.Context(), intent)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	handle, err := p.Launch(ctx, intent)
 	if err != nil {
 		t.Fatalf("launch: %v", err)
 	}

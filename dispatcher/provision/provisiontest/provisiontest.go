@@ -62,6 +62,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"stop with less grace overtakes", stopOvertakes},
 		{"stop ends an adopted worker without a handle", stopAdopted},
 		{"stop of what does not exist succeeds", stopUnknown},
+		{"launch and stop at once leave nothing", stopWhileLaunched},
 		{"list shows the living and the dead", listAll},
 		{"close leaves workers running", closeLeaves},
 	}

@@ -101,6 +101,39 @@ func stopUnknown(t *testing.T, b *bench) {
 	worker.awaitGone(t)
 }
 
+func stopWhileLaunched(t *testing.T, b *bench) {
+	provisioners := []*opened{b.open(t, 0), b.open(t, 0)}
+	intent := b.intent(t, multinode.NewID(multinode.ExecutionPrefix))
+	for range 10 {
+		var callers sync.WaitGroup
+		for _, p := range provisioners {
+			callers.Go(func() {
+				// Refused where the other's stop comes in between.
+				if _, err := p.Launch(t.Context(), intent); err != nil && !isError(err, provision.Transient) {
+					t.Errorf("launch: %v", err)
+				}
+			})
+			callers.Go(func() { p.stop(t, intent.ExecutionID, 0) })
+		}
+		callers.Wait()
+		for _, p := range provisioners {
+			p.stop(t, intent.ExecutionID, 0)
+			if w, listed := p.find(t, intent.ExecutionID); listed {
+				t.Fatalf("left behind: %+v", w)
+			}
+		}
+	}
+	// Whoever lived long enough to announce himself is dead.
+	b.start(t, provisioners[0])
+	b.hub.mu.Lock()
+	defer b.hub.mu.Unlock()
+	for _, p := range b.hub.peers {
+		if p.ExecutionID == intent.ExecutionID {
+			p.awaitGone(t)
+		}
+	}
+}
+
 func listAll(t *testing.T, b *bench) {
 	p := b.open(t, 0)
 	if workers := p.list(t); len(workers) > 0 {
