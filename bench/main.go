@@ -32,17 +32,24 @@ func main() {
 	only := flag.String("only", "", "comma-separated figures: start, launch, finish, idle, list; all by default")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	err := measure(ctx, *only)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(ctx context.Context, only string) error {
 	r := &report{out: os.Stdout}
 	for _, f := range figures {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), f.name) {
+		if only != "" && !slices.Contains(strings.Split(only, ","), f.name) {
 			continue
 		}
 		r.title(f.name + ": " + f.what)
 		if err := f.measure(ctx, r); err != nil {
-			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", f.name, err)
-			stop()
-			os.Exit(1)
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
+	return nil
 }

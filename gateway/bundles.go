@@ -53,7 +53,12 @@ func (g *Gateway) putBundle(ctx context.Context, c *call) (wire.BundleInfo, erro
 	}
 	upload := &uploadReader{from: body, left: limit}
 	size, err := g.store.PutBundle(ctx, digest, upload)
+	if err == nil {
+		// What is stored already is not read again, but a client sends it to the end.
+		_, _ = io.Copy(io.Discard, upload)
+	}
 	switch {
+	case err == nil:
 	case upload.tooLarge:
 		return wire.BundleInfo{}, errBundleTooLarge(limit)
 	case upload.failed != nil:

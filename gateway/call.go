@@ -42,10 +42,6 @@ func (c *call) name(param string) string { return c.names[param] }
 
 func (c *call) header(name string) string { return strings.Clone(c.http.Get(name)) }
 
-// maxDrained is how much is read of a body that is refused for its size: a client
-// that is cut off while it sends does not see the answer.
-const maxDrained = 32 << 20
-
 // body reads the request's body into memory, up to the limit.
 func (c *call) body(limit int) ([]byte, error) {
 	request := c.http.Request()
@@ -62,7 +58,6 @@ func (c *call) body(limit int) ([]byte, error) {
 		return nil, refuse(http.StatusBadRequest, "The request body could not be read to its end")
 	}
 	if len(data) > limit {
-		_, _ = io.CopyN(io.Discard, stream, maxDrained) // its end, or a client that is gone
 		return nil, tooLarge
 	}
 	return data, nil

@@ -148,10 +148,10 @@ func (g *Gateway) reportedOn(ctx context.Context, c *call) (invocationScope, mul
 
 // checkRunning lets only those report that have started and not finished.
 func (g *Gateway) checkRunning(ctx context.Context, k multinode.InvocationKey, x multinode.Execution) error {
-	switch {
-	case x.State == multinode.Starting:
+	switch x.State {
+	case multinode.Starting:
 		return wire.ExecutionHasNotStarted
-	case x.State == multinode.ExecutionRunning:
+	case multinode.ExecutionRunning:
 		_, _, err := g.store.Outcome(ctx, k.Execution(x.ID))
 		if errors.Is(err, streams.ErrNotFound) {
 			return nil
@@ -160,12 +160,14 @@ func (g *Gateway) checkRunning(ctx context.Context, k multinode.InvocationKey, x
 			return err
 		}
 		return wire.ExecutionHasAlreadyFinished
+	default:
 	}
 	switch x.Outcome {
 	case multinode.OutcomeSucceeded, multinode.OutcomeFailed, multinode.OutcomeCancelled, multinode.OutcomeTimedOut:
 		return wire.ExecutionHasAlreadyFinished
+	default:
+		return wire.ExecutionIsAlreadyTerminated
 	}
-	return wire.ExecutionIsAlreadyTerminated
 }
 
 // executionInfo shows one execution of an invocation.

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"multinode"
 	"multinode/embedded/embeddedtest"
 	"multinode/gateway"
 	"multinode/wire"
@@ -65,5 +67,40 @@ func TestRunListensAndEndsWithItsContext(t *testing.T) {
 	s.must(err)
 	if err := g.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot listen") {
 		t.Errorf("on a port that is taken: %v", err)
+	}
+
+	o.Listen = ""
+	if g, err = gateway.New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	cancel()
+	s.must(<-ended)
+}
+
+// A record that nobody has asked for and no dispatcher has made is made all the
+// same, also when the backlog has no room and when the gateway closes first.
+func TestRecordsAreMadeInTheBackground(t *testing.T) {
+	for name, closing := range map[string]bool{"in time": false, "at the end": true} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(o *gateway.Options) { o.Creators, o.CreationBacklog = 1, 2 })
+			p, _ := s.deploy("p", spec("f"))
+			var keys []multinode.InvocationKey
+			for range 10 {
+				_, k := s.invoke(p, "f", "1")
+				keys = append(keys, k)
+			}
+			if closing {
+				s.must(s.serves.Close())
+			}
+			for _, k := range keys {
+				s.eventually(func() bool {
+					_, known, err := s.index.Get(k)
+					return known && err == nil
+				})
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,6 +38,10 @@ const (
 	retryFull        = 10 * time.Second
 )
 
+// maxDrained is how much is read of the body of a refused request, in bytes: a
+// client that is cut off while it sends does not see the answer.
+const maxDrained = 32 << 20
+
 // answerError writes the answer that an error stands for. What is nobody's fault
 // but ours is logged here and nowhere else.
 func (g *Gateway) answerError(c fiber.Ctx, err error) error {
@@ -44,6 +49,9 @@ func (g *Gateway) answerError(c fiber.Ctx, err error) error {
 	var shape *invalid
 	var refused *problem
 	var framework *fiber.Error
+	if c.Request().IsBodyStream() {
+		_, _ = io.CopyN(io.Discard, c.RequestCtx().RequestBodyStream(), maxDrained) // to its end, or to a client that is gone
+	}
 	switch {
 	case errors.As(err, &contract):
 		return answer(c, contract.Status, wire.ErrorBody{Detail: contract.Detail})

@@ -131,6 +131,7 @@ func executions(f facts) []wire.ExecutionSummary {
 		}
 	case multinode.Cancelled, multinode.TimedOut:
 		shown = abort(r, shown)
+	default:
 	}
 	for i := 1; i < len(shown); i++ {
 		shown[i].LastUpdateTime = max(shown[i].LastUpdateTime, shown[i-1].LastUpdateTime)

@@ -3,49 +3,19 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"multinode/internal/pythontest"
 )
 
-// PublishedClient returns a Python with the published client installed. It is
-// made once and kept in the user's cache: it never changes.
+// PublishedClient returns a Python that has the published client installed.
 func PublishedClient(t *testing.T) string {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := filepath.Join(cache, "multinode-tests", "client-1.0.1")
-	python := filepath.Join(folder, "bin", "python")
-	if _, err := os.Stat(filepath.Join(folder, "complete")); err == nil {
-		return python
-	}
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(folder), "new-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := func(name string, args ...string) {
-		t.Helper()
-		if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
-			t.Fatalf("install the published client, which takes Python 3.9 to 3.12 and PyPI: %v\n%s", err, out)
-		}
-	}
-	run("python3", "-m", "venv", fresh)
-	run(filepath.Join(fresh, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "multinode==1.0.1")
-	run("touch", filepath.Join(fresh, "complete"))
-	// Another test may have been faster; its result is as good.
-	if err := os.Rename(fresh, folder); err != nil && !errors.Is(err, os.ErrExist) {
-		t.Fatal(err)
-	}
-	return python
+	return pythontest.With(t, "multinode==1.0.1")
 }
 
 // What the rules of the contract derive is what the published client derives.

@@ -110,7 +110,7 @@ func (g *Gateway) serve(ctx context.Context, r *route, c *call, params []string)
 			return err
 		}
 	}
-	return r.endpoint.serve(ctx, g, c)
+	return r.serve(ctx, g, c)
 }
 
 // fiberPath turns "/a/{b}" into "/a/:b" and the names of its parameters.

@@ -34,7 +34,7 @@ func (g *Gateway) waitingReason(ctx context.Context, s invocationScope, v multin
 	}
 	ahead, err := g.index.Ahead(r.Key)
 	if err != nil {
-		return fmt.Sprintf("in line for one of %s", plural(slots, "slot"))
+		return "in line for one of " + plural(slots, "slot")
 	}
 	return position(ahead, slots)
 }
@@ -42,7 +42,7 @@ func (g *Gateway) waitingReason(ctx context.Context, s invocationScope, v multin
 func position(ahead, slots int) string {
 	switch {
 	case ahead == 0:
-		return fmt.Sprintf("next in line for one of %s", plural(slots, "slot"))
+		return "next in line for one of " + plural(slots, "slot")
 	case ahead >= index.AheadCap:
 		return fmt.Sprintf("behind %d or more others in line for one of %s", ahead, plural(slots, "slot"))
 	}

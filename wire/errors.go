@@ -14,7 +14,9 @@ type Error struct {
 // Error returns the text.
 func (e *Error) Error() string { return e.Detail }
 
-// The errors of the contract.
+// The errors of the contract, under its names.
+//
+//nolint:errname // clients know them by these names
 var (
 	NotAuthenticated              = &Error{"NotAuthenticated", 403, "Not authenticated"}
 	APIKeyIsInvalid               = &Error{"ApiKeyIsInvalid", 403, "The API key is invalid"}

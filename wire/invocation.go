@@ -64,8 +64,9 @@ func (s Status) Terminal() bool {
 	switch s {
 	case StatusSucceeded, StatusFailed, StatusCancelled, StatusTimedOut:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // ParentInvocationInfo describes the invocation that started another one.

@@ -6,6 +6,7 @@ package pythontest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,7 +96,7 @@ func Environment(t testing.TB) []string {
 func basePython(t testing.TB) (path, version string) {
 	t.Helper()
 	const script = "import sys; print(sys.executable); print(sys.version)"
-	out, err := exec.Command("python3", "-c", script).Output()
+	out, err := exec.CommandContext(t.Context(), "python3", "-c", script).Output()
 	if err != nil {
 		t.Fatalf("python3 is needed for this test (3.9 or newer, on PATH): %v", err)
 	}
@@ -105,7 +106,7 @@ func basePython(t testing.TB) (path, version string) {
 
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
@@ -119,7 +120,7 @@ func lock(t testing.TB, path string) (unlock func()) {
 	}
 	for {
 		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}
