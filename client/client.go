@@ -121,7 +121,7 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 			if limit == 0 {
 				limit = callTimeout
 			}
-			tryCtx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer{limit})
+			tryCtx, cancel := context.WithTimeoutCause(ctx, limit, noAnswerError{limit})
 			defer cancel()
 			return c.try(tryCtx, r, out)
 		}
@@ -212,7 +212,7 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 
 // broken explains a failure below HTTP.
 func (c *Client) broken(ctx context.Context, op string, err error) error {
-	var slow errNoAnswer
+	var slow noAnswerError
 	if cause := context.Cause(ctx); errors.As(cause, &slow) {
 		return &UnreachableError{Op: op, URL: c.base, Err: slow}
 	} else if cause != nil {
@@ -225,6 +225,6 @@ func (c *Client) broken(ctx context.Context, op string, err error) error {
 	return &UnreachableError{Op: op, URL: c.base, Err: err}
 }
 
-type errNoAnswer struct{ after time.Duration }
+type noAnswerError struct{ after time.Duration }
 
-func (e errNoAnswer) Error() string { return fmt.Sprintf("no answer within %v", e.after) }
+func (e noAnswerError) Error() string { return fmt.Sprintf("no answer within %v", e.after) }

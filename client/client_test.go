@@ -186,7 +186,7 @@ func TestRetries(t *testing.T) {
 		{"a deployment is repeated on 503", deploy, status(503), 3},
 		{"a wait longer than the longest pause is left to the caller", get, func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "3600")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestUploadIsOpenedAnewForEachTry(t *testing.T) {
 }
 
 func TestBundleIsMissing(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	if has, err := c.HasBundle(t.Context(), "d"); has || err != nil {
 		t.Errorf("HasBundle = %v, %v", has, err)
 	}

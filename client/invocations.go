@@ -90,7 +90,7 @@ func (c *Client) Cancel(ctx context.Context, i Invocation) (wire.InvocationInfo,
 	tries := 0
 	err := c.retry.do(ctx, true, func() error {
 		tries++
-		once, cancel := context.WithTimeoutCause(ctx, callTimeout, errNoAnswer{callTimeout})
+		once, cancel := context.WithTimeoutCause(ctx, callTimeout, noAnswerError{callTimeout})
 		defer cancel()
 		return c.try(once, request{op: "cancel invocation", method: http.MethodPut, path: i.path() + "/cancel"}, &info)
 	})

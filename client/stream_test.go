@@ -177,7 +177,7 @@ func TestEventStreamSyntax(t *testing.T) {
 	if alive != 11 {
 		t.Errorf("%d signs of life", alive)
 	}
-	if _, err := newStreamReader(strings.NewReader(""), func() {}).next(); err != io.EOF {
+	if _, err := newStreamReader(strings.NewReader(""), func() {}).next(); !errors.Is(err, io.EOF) {
 		t.Errorf("empty: %v", err)
 	}
 }

@@ -8,6 +8,7 @@
 //	index.db   the read model; it may be deleted
 //	builds/    prepared versions and their Python environments; made again as needed
 //	workers/   a folder for each worker that lives
+//	removing/  what is being removed of those that ended
 //	api-key    the API key, where none was given
 //	api-port   the port of the API
 //	lock       held while a system uses the folder

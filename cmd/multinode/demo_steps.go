@@ -83,9 +83,9 @@ func (a *app) showStep(ctx context.Context, c *client.Client, step demoStep) (de
 	what := step.function + " returned"
 	switch {
 	case step.failures > 0:
-		what += fmt.Sprintf(" after %s", show.Count(info.NumFailedAttempts, "failed attempt"))
+		what += " after " + show.Count(info.NumFailedAttempts, "failed attempt")
 	case step.children > 0:
-		what += fmt.Sprintf(" after %s", show.Count(result.Children, "subtask"))
+		what += " after " + show.Count(result.Children, "subtask")
 	}
 	a.screen.Note(a.screen.Notes().Green("✓") + " " + what)
 	if !a.json {

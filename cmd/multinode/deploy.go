@@ -173,8 +173,9 @@ func deployFailure(err error, mode wire.DeploymentMode, t *target) error {
 			return t.command("upgrade "+dir, ofProject...)
 		case wire.DeployEither:
 			return t.command("upgrade "+dir, ofProject...) + " --deploy"
+		default:
+			return t.command("deploy "+dir, ofProject...)
 		}
-		return t.command("deploy "+dir, ofProject...)
 	}
 	var failed *client.DeploymentError
 	switch {

@@ -130,6 +130,23 @@ func TestDeployOfWhatCannotBePacked(t *testing.T) {
 	}
 }
 
+func TestDeployInterrupted(t *testing.T) {
+	f := newFake(t)
+	f.answers("GET /projects/p", wire.ProjectDoesNotExist)
+	deployable(f, true)
+	s := newShell(t, f)
+	f.on("GET /projects/p/deployments/ver-1/events", func(w http.ResponseWriter, r *http.Request) {
+		sendEvent(w, wire.EventProgress, wire.ProgressEvent{Line: "Collecting numpy"})
+		s.interrupts <- os.Interrupt
+		<-r.Context().Done()
+	})
+	code, _, stderr := s.run("deploy", project(t, map[string]string{"main.py": "x"}), "--project-name=p")
+	const want = "Error: interrupted: the server may go on preparing what was uploaded. Run `multinode describe --project-name=p` to see\n"
+	if code != exitInterrupted || !strings.HasSuffix(stderr, want) {
+		t.Errorf("%d\n%s", code, stderr)
+	}
+}
+
 func TestDeployThatCannotBePrepared(t *testing.T) {
 	f := newFake(t)
 	f.answers("GET /projects/p", wire.ProjectInfo{ProjectName: "p"})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func startServer(t *testing.T, dir string) *server {
 	t.Helper()
 	s := &server{shell: newShell(t, nil), ended: make(chan int, 1)}
 	read, write := io.Pipe()
-	s.stderr = testLog{t}
+	s.stderr = newTestLog(t)
 	go func() {
 		// Not the test's context: that ends before what cleans up.
 		s.ended <- run(context.Background(), []string{"up", "--data-dir", dir, "--listen", "127.0.0.1:0", "--json"}, console{
@@ -59,14 +60,34 @@ func (s *server) stop() int {
 func (s *server) login() *shell {
 	s.t.Helper()
 	user := newShell(s.t, nil)
+	user.poll = 50 * time.Millisecond
 	user.mustRun("login", "--url="+s.URL, "--key="+s.Key)
 	return user
 }
 
-type testLog struct{ t *testing.T }
+// testLog logs what is said before the test ends; afterwards nobody may.
+type testLog struct {
+	mu   sync.Mutex
+	t    *testing.T
+	done bool
+}
 
-func (l testLog) Write(p []byte) (int, error) {
-	l.t.Logf("server: %s", p)
+func newTestLog(t *testing.T) *testLog {
+	l := &testLog{t: t}
+	t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.done = true
+	})
+	return l
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.done {
+		l.t.Logf("server: %s", p)
+	}
 	return len(p), nil
 }
 
@@ -256,7 +277,7 @@ func startForever(t *testing.T, user *shell, name string) (id string) {
 		}
 	})
 	code := run(t.Context(), []string{"logs", "-f", name, "--function-name=forever", "--invocation-id=" + id}, console{
-		in: strings.NewReader(""), out: seen, err: testLog{t}, getenv: func(string) string { return "" },
+		in: strings.NewReader(""), out: seen, err: newTestLog(t), getenv: func(string) string { return "" },
 		home: user.home, interrupts: follower.interrupts, poll: time.Millisecond,
 	})
 	if code != exitInterrupted {
@@ -304,7 +325,7 @@ func TestUpRefusesWhatIsNotSafe(t *testing.T) {
 func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := newShell(t, nil)
-	s.stderr = testLog{t}
+	s.stderr = newTestLog(t)
 	out, stderr := s.mustRun("demo")
 	if want := "\"Hello, world!\"\n{\"done\": \"100%\", \"primes\": 2262}\n\"succeeded at the second attempt\"\n\"simultaneously\"\n"; out != want {
 		t.Errorf("results:\n%s\nwant:\n%s", out, want)

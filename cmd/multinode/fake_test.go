@@ -135,11 +135,12 @@ type shell struct {
 	in         string
 	interrupts chan os.Signal
 	stderr     io.Writer // beside the one that is returned
+	poll       time.Duration
 }
 
 // newShell is logged in to the server, unless that is nil.
 func newShell(t *testing.T, f *fake) *shell {
-	s := &shell{t: t, home: t.TempDir(), env: map[string]string{}, interrupts: make(chan os.Signal, 4), stderr: io.Discard}
+	s := &shell{t: t, home: t.TempDir(), env: map[string]string{}, interrupts: make(chan os.Signal, 4), stderr: io.Discard, poll: time.Millisecond}
 	if f != nil {
 		if err := config.At(s.home).Save(config.Login{URL: f.url, Key: "the-key"}); err != nil {
 			t.Fatal(err)
@@ -155,7 +156,7 @@ func (s *shell) run(args ...string) (code int, stdout, stderr string) {
 	code = run(s.t.Context(), args, console{
 		in: strings.NewReader(s.in), out: &out, err: io.MultiWriter(&err, s.stderr),
 		getenv: func(name string) string { return s.env[name] },
-		home:   s.home, interrupts: s.interrupts, environments: environments, poll: time.Millisecond,
+		home:   s.home, interrupts: s.interrupts, environments: environments, poll: s.poll,
 	})
 	return code, out.String(), err.String()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"multinode/client"
+	"multinode/cmd/multinode/internal/term"
 	"multinode/wire"
 )
 
@@ -67,7 +68,11 @@ func (p *logPrinter) print(line printedLine) {
 		p.last = line.ExecutionID
 		p.screen.Note(p.screen.Notes().Dim("— execution " + line.ExecutionID))
 	}
-	p.screen.Printf("%s\n", line.Text)
+	text := line.Text
+	if p.screen.Terminal {
+		text = term.Printable(text)
+	}
+	p.screen.Printf("%s\n", text)
 }
 
 func (p *logPrinter) event(e wire.LogEvent) {

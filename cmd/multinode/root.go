@@ -110,12 +110,11 @@ func require(cmd *cobra.Command, names ...string) {
 				missing = append(missing, "--"+name)
 			}
 		}
-		if len(missing) > 0 {
-			verb := "is"
-			if len(missing) > 1 {
-				verb = "are"
-			}
-			return usage("%s %s missing. Run `%s --help` for an example", strings.Join(missing, " and "), verb, cmd.CommandPath())
+		if last := len(missing) - 1; last == 0 {
+			return usage("%s is missing. Run `%s --help` for an example", missing[0], cmd.CommandPath())
+		} else if last > 0 {
+			list := strings.Join(missing[:last], ", ") + " and " + missing[last]
+			return usage("%s are missing. Run `%s --help` for an example", list, cmd.CommandPath())
 		}
 		if before != nil {
 			return before(cmd, args)

@@ -3,11 +3,13 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"multinode/wire"
 )
 
 func TestWrongUse(t *testing.T) {
 	s := newShell(t, nil)
-	in := func(words string) []string { return strings.Fields(words) }
+	in := strings.Fields
 	long := "[\"" + strings.Repeat("x", 250_000) + "\"]"
 	for _, c := range []struct {
 		args []string
@@ -22,7 +24,7 @@ func TestWrongUse(t *testing.T) {
 		{in("upgrade x --project-name="), "--project-name is missing. Run `multinode upgrade --help` for an example"},
 		{in("deploy x --project-name"), "flag needs an argument: --project-name. Run `multinode deploy --help` for the flags"},
 		{in("logs --project-name=p"), "--function-name and --invocation-id are missing. Run `multinode logs --help` for an example"},
-		{in("cancel"), "--project-name and --function-name and --invocation-id are missing. Run `multinode cancel --help` for an example"},
+		{in("cancel"), "--project-name, --function-name and --invocation-id are missing. Run `multinode cancel --help` for an example"},
 		{in("undeploy"), "--project-name is missing. Run `multinode undeploy --help` for an example"},
 		{in("describe"), "--project-name is missing. Run `multinode describe --help` for an example"},
 		{in("describe --project-name=p --invocation-id=i"), "--invocation-id needs --function-name beside it"},
@@ -60,6 +62,32 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	if code, out, _ := s.run("version", "--json"); code != exitOK || !strings.Contains(out, `"version": "dev"`) {
 		t.Errorf("version --json: %d, %q", code, out)
+	}
+}
+
+func TestCompletionKnowsWhatIsDeployed(t *testing.T) {
+	f := newFake(t)
+	f.answers("GET /projects", wire.ProjectsList{Projects: []wire.ProjectInfo{{ProjectName: "my project"}, {ProjectName: "p"}}})
+	f.answers("GET /projects/p/versions", wire.VersionsListForProject{Versions: []wire.VersionSummary{{VersionID: "ver-1"}}})
+	f.answers("GET /projects/p/versions/latest", someVersion("add", "sub"))
+	f.answers("GET "+invocations, wire.InvocationsListForFunction{Invocations: []wire.InvocationSummary{{InvocationID: "inv-1", Status: wire.StatusRunning}}})
+	s := newShell(t, f)
+	for flag, want := range map[string]string{
+		"--project-name":  "my project\np\n",
+		"--version-id":    "ver-1\n",
+		"--function-name": "add\nsub\n",
+		"--invocation-id": "inv-1\tRUNNING\n",
+	} {
+		args := []string{"__complete", "logs", "--project-name=p"}
+		if flag == "--invocation-id" {
+			args = append(args, "--function-name=add")
+		}
+		if code, out, _ := s.run(append(args, flag, "")...); code != exitOK || out != want+":4\n" {
+			t.Errorf("%s: %d, %q, want %q", flag, code, out, want)
+		}
+	}
+	if code, out, _ := newShell(t, nil).run("__complete", "logs", "--project-name", ""); code != exitOK || out != ":4\n" {
+		t.Errorf("without a login: %d, %q", code, out)
 	}
 }
 

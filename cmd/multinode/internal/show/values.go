@@ -76,8 +76,9 @@ func statusPaint(s wire.Status, style term.Style) func(string) string {
 		return style.Yellow
 	case wire.StatusRunning:
 		return style.Cyan
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Progress is an invocation's status with what more there is to say of it.

@@ -163,7 +163,7 @@ func columns(text string) int {
 
 // runeColumns errs on the wide side, as too short a line does no harm.
 func runeColumns(r rune) int {
-	if r >= 0x1100 && !(r >= 0x2000 && r < 0x2e80) {
+	if r >= 0x1100 && (r < 0x2000 || r >= 0x2e80) {
 		return 2
 	}
 	return 1

@@ -18,6 +18,8 @@ type Screen struct {
 	Out io.Writer
 	// Style colours what goes to Out.
 	Style Style
+	// Terminal tells whether Out is one.
+	Terminal bool
 
 	mu   sync.Mutex // guards err and live
 	err  io.Writer
@@ -32,7 +34,7 @@ func New(out, err io.Writer, getenv func(string) string) *Screen {
 	colour := func(w io.Writer) Style {
 		return Style{on: IsTerminal(w) && !dumb && getenv("NO_COLOR") == ""}
 	}
-	s := &Screen{Out: out, Style: colour(out), err: err, note: colour(err)}
+	s := &Screen{Out: out, Style: colour(out), Terminal: IsTerminal(out), err: err, note: colour(err)}
 	if IsTerminal(err) && !dumb {
 		s.live = newLive(func() int { return width(err) })
 	}

@@ -119,7 +119,7 @@ func TestPrintable(t *testing.T) {
 		"plain\ttext\n":                     "plain\ttext",
 		"\x1b[1;31mred\x1b[0m":              "\x1b[1;31mred\x1b[0m",
 		"\x1b[2Jgone\x1b]0;title\x07\u009b": "[2Jgone]0;title",
-		" 10%\r 50%\r100%\r\n":              "100%",
+		"10%\r50%\r100%\r\n":                "100%",
 	} {
 		if got := Printable(line); got != want {
 			t.Errorf("Printable(%q) = %q, want %q", line, got, want)
