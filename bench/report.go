@@ -35,16 +35,6 @@ func (s samples) quantile(q float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
-// plus is the sum of two floors, sample by sample in order of size.
-func (s samples) plus(other samples) samples {
-	sum := make(samples, 100)
-	for i := range sum {
-		q := float64(i) / float64(len(sum))
-		sum[i] = s.quantile(q) + other.quantile(q)
-	}
-	return sum
-}
-
 func short(d time.Duration) string {
 	switch {
 	case d >= time.Second:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,12 @@ import (
 // slot is free that one writes the record anyway, with the execution in it, and
 // a write of ours would be one too many.
 const linger = 50 * time.Millisecond
+
+// maxLinger is how long a record may wait while requests keep coming. Each record
+// is a synced write, as each acceptance is, and on one disk they hold each other
+// up: acceptances, which clients wait for, go first. A burst is accepted at the
+// speed of one write a request, and its records follow when it is over.
+const maxLinger = 5 * time.Second
 
 // creations makes the records of accepted requests in the background: the
 // acceptance alone is what a client waits for. A record that is not made here is
@@ -35,6 +42,9 @@ type creations struct {
 	running context.Context
 	stop    context.CancelFunc
 
+	// accepted is when the newest request came, in Unix nanoseconds.
+	accepted atomic.Int64
+
 	mu      sync.Mutex
 	closed  bool
 	pending map[functionKey]map[*creation]struct{}
@@ -51,7 +61,7 @@ func functionKeyOf(k multinode.InvocationKey) functionKey {
 
 type creation struct {
 	request streams.Request
-	due     time.Time
+	added   time.Time
 	once    sync.Once
 }
 
@@ -70,8 +80,8 @@ func newCreations(o Options) *creations {
 
 func (c *creations) work() {
 	for each := range c.queue {
-		if wait := time.Until(each.due); wait > 0 {
-			due := time.NewTimer(wait)
+		for pause := c.pause(each); pause > 0; pause = c.pause(each) {
+			due := time.NewTimer(pause)
 			select {
 			case <-due.C:
 			case <-c.hurry:
@@ -82,10 +92,23 @@ func (c *creations) work() {
 	}
 }
 
+// pause is how long to wait before looking again whether the record is due: it
+// lingers, and lets acceptances go first.
+func (c *creations) pause(each *creation) time.Duration {
+	select {
+	case <-c.hurry:
+		return 0
+	default:
+	}
+	quiet := time.Until(time.Unix(0, c.accepted.Load()).Add(linger))
+	return min(quiet, time.Until(each.added.Add(maxLinger)))
+}
+
 // add has the record of an accepted request made. While the backlog is full it
 // does so itself: clients are not to run ahead of the disk without end.
 func (c *creations) add(r streams.Request) {
-	each := &creation{request: r, due: time.Now().Add(linger)}
+	each := &creation{request: r, added: time.Now()}
+	c.accepted.Store(each.added.UnixNano())
 	if !c.enqueue(each) {
 		c.create(each)
 	}

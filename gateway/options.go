@@ -57,7 +57,7 @@ func DefaultOptions() Options {
 		Heartbeat:       15 * time.Second,
 		ShutdownTimeout: 10 * time.Second,
 		Creators:        4,
-		CreationBacklog: 8192,
+		CreationBacklog: 16384,
 	}
 }
 

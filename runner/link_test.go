@@ -86,6 +86,13 @@ func (l *memoryLink) text() string {
 	return b.String()
 }
 
+// stored returns how many batches and lines of output there are.
+func (l *memoryLink) stored() (batches, lines int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.batches, len(l.lines)
+}
+
 func (l *memoryLink) Hello(context.Context) (multinode.Assignment, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

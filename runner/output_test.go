@@ -82,26 +82,26 @@ func TestLinesAreBatched(t *testing.T) {
 		link, book := startBook(t, limits)
 		book.add(streamStdout, "first")
 		synctest.Wait()
-		if link.batches != 1 {
-			t.Fatalf("the first line was not stored at once: %d batches", link.batches)
+		if batches, _ := link.stored(); batches != 1 {
+			t.Fatalf("the first line was not stored at once: %d batches", batches)
 		}
 		for range 10 {
 			book.add(streamStdout, "soon after")
 		}
 		synctest.Wait()
-		if link.batches != 1 {
-			t.Fatalf("lines did not wait for others: %d batches", link.batches)
+		if batches, _ := link.stored(); batches != 1 {
+			t.Fatalf("lines did not wait for others: %d batches", batches)
 		}
 		<-time.After(limits.LogDelay)
 		synctest.Wait()
-		if link.batches != 2 || len(link.lines) != 11 {
-			t.Fatalf("%d batches with %d lines", link.batches, len(link.lines))
+		if batches, lines := link.stored(); batches != 2 || lines != 11 {
+			t.Fatalf("%d batches with %d lines", batches, lines)
 		}
 		book.add(streamStdout, "x")
 		book.add(streamStdout, strings.Repeat("x", limits.LogBatch))
 		synctest.Wait()
-		if len(link.lines) != 13 {
-			t.Fatalf("a full batch had to wait: %d lines", len(link.lines))
+		if _, lines := link.stored(); lines != 13 {
+			t.Fatalf("a full batch had to wait: %d lines", lines)
 		}
 		book.close()
 		<-book.done

@@ -5,9 +5,44 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// directGet reads the last message on a subject of a stream that this package
+// has no handle of: getting one would cost another question.
+func (s *Store) directGet(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	m, err := s.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream+"."+subject, nil)
+	if errors.Is(err, nats.ErrNoResponders) {
+		// There is no such stream, or nobody to ask: the question tells which.
+		_, err = s.js.Stream(ctx, stream)
+		if err == nil {
+			err = nats.ErrNoResponders
+		}
+	}
+	if err != nil {
+		return nil, classify("read from "+stream, err)
+	}
+	if status := m.Header.Get("Status"); status == "404" {
+		return nil, ErrNotFound
+	} else if status != "" {
+		return nil, fmt.Errorf("read from %s: %s %s", stream, status, m.Header.Get("Description"))
+	}
+	sequence, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("read from %s: the sequence is unreadable: %w", stream, err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
+	if err != nil {
+		return nil, fmt.Errorf("read from %s: the time is unreadable: %w", stream, err)
+	}
+	return &jetstream.RawStreamMsg{Subject: subject, Sequence: sequence, Header: m.Header, Data: m.Data, Time: at}, nil
+}
 
 // leaderMessage is a stored message as the stream's leader has it.
 type leaderMessage struct {

@@ -80,13 +80,9 @@ func subjectTaken(description string) bool {
 
 // Request returns the stored request of an invocation, or ErrNotFound.
 func (s *Store) Request(ctx context.Context, k multinode.InvocationKey) (Request, error) {
-	stream, err := s.js.Stream(ctx, requestStream(k.Project, k.Generation, k.Function))
+	m, err := s.directGet(ctx, requestStream(k.Project, k.Generation, k.Function), requestSubject(k))
 	if err != nil {
-		return Request{}, classify("look up the request", err)
-	}
-	m, err := stream.GetLastMsgForSubject(ctx, requestSubject(k))
-	if err != nil {
-		return Request{}, classify("look up the request", err)
+		return Request{}, fmt.Errorf("look up the request: %w", err)
 	}
 	return parseRequest(k, m.Header, m.Data, m.Sequence, m.Time)
 }

@@ -8,11 +8,11 @@ in peace until the runner kills it.
 
 from __future__ import annotations
 
-import os
 import signal
 from types import FrameType
 from typing import Callable, TypeVar
 
+from multinode._worker import forks
 from multinode.errors import InvocationCancelledError, InvocationTimedOutError
 
 T = TypeVar("T")
@@ -27,7 +27,6 @@ class Interrupts:
     def __init__(self, reached: Callable[[], None]) -> None:
         """``reached`` is called just before an interrupt enters the user's code."""
         self._reached = reached
-        self._owner = os.getpid()
         self._first: int | None = None
         self._raised = False
         self._error: Exception | None = None
@@ -39,7 +38,7 @@ class Interrupts:
         """Catch the signals from now on, in this process but not in forks of it."""
         for number in (CANCEL, TIME_OUT):
             signal.signal(number, self._handle)
-        os.register_at_fork(after_in_child=self._uninstall)
+        forks.guard(self._uninstall, (CANCEL, TIME_OUT))
 
     def finish(self) -> None:
         """Ignore interrupts from now on: the call has ended.
@@ -125,10 +124,7 @@ class Interrupts:
             self._deliver(None)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._owner:
-            # A fork, so young that it has not come to _uninstall yet.
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+        if forks.postpone(number):
             return
         if self._first is None:
             self._first = number
