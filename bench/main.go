@@ -23,7 +23,7 @@ var figures = []struct {
 }{
 	{"start", "a start is accepted", measureStart},
 	{"launch", "from start to the first line of the user's function", measureLaunch},
-	{"finish", "from the end of the user's function to a waiting client", measureFinish},
+	{"finish", "from the put of the worker's outcome to a waiting client", measureFinish},
 	{"idle", "100 functions deployed, nothing to do", measureIdle},
 	{"list", "the 50 newest of many invocations", measureList},
 }

@@ -11,7 +11,6 @@ import (
 
 	"multinode/bundle"
 	"multinode/client"
-	"multinode/embedded"
 	"multinode/up"
 	"multinode/wire"
 )
@@ -24,7 +23,6 @@ type system struct {
 	nats    *nats.Conn
 	project string
 	dir     string
-	floor   *embedded.Server
 }
 
 // startSystem starts a system as `multinode up` does, writes synced, and deploys
@@ -51,7 +49,7 @@ func startSystem(ctx context.Context, main string) (s *system, err error) {
 	if s.api, err = client.New(client.Options{URL: s.up.URL, Key: s.up.Key}); err != nil {
 		return nil, err
 	}
-	if s.nats, err = s.floorServer(ctx); err != nil {
+	if s.nats, err = s.up.Connect("bench"); err != nil {
 		return nil, err
 	}
 	folder, err := writeProject(s.dir, main)
@@ -78,17 +76,6 @@ func deploy(ctx context.Context, api *client.Client, project, folder string) err
 	return err
 }
 
-// floorServer connects to another NATS server of the same kind, on the same disk
-// and as durable, where floors are taken without touching the system's streams.
-func (s *system) floorServer(ctx context.Context) (*nats.Conn, error) {
-	server, err := embedded.Start(ctx, embedded.DefaultOptions(filepath.Join(s.dir, "floor")))
-	if err != nil {
-		return nil, err
-	}
-	s.floor = server
-	return server.Connect("bench")
-}
-
 // python is the interpreter of the environment that the project was given.
 func (s *system) python() (string, error) {
 	found, err := filepath.Glob(filepath.Join(s.up.DataDir, "builds", "environments", "*", "bin", "python"))
@@ -102,18 +89,12 @@ func (s *system) python() (string, error) {
 }
 
 func (s *system) close() {
-	if s.nats != nil {
-		s.nats.Close()
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if s.up != nil {
 		if err := s.up.Stop(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: stop the system:", err)
 		}
-	}
-	if s.floor != nil {
-		_ = s.floor.Close(ctx)
 	}
 	_ = os.RemoveAll(s.dir)
 }

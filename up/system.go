@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"multinode/dispatcher"
 	"multinode/dispatcher/build"
 	"multinode/dispatcher/provision/process"
@@ -32,6 +34,7 @@ type System struct {
 	// DataDir is the absolute path of the data folder.
 	DataDir string
 
+	server  *embedded.Server
 	parts   []*part
 	closers []closer
 	once    sync.Once
@@ -90,6 +93,7 @@ func (s *System) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	s.server = server
 	s.onEnd("embedded NATS server", server.Close)
 	s.NATSURL = server.URL()
 
@@ -128,6 +132,10 @@ func (s *System) start(ctx context.Context, o Options) error {
 	})
 	return records.Ready(ctx)
 }
+
+// Connect opens a connection to the system's NATS server, in its application
+// account: it may do everything. The system's end closes it.
+func (s *System) Connect(name string) (*nats.Conn, error) { return s.server.Connect(name) }
 
 // open connects the store and puts the API key into it.
 func (s *System) open(ctx context.Context, server *embedded.Server, o Options) (*streams.Store, error) {
