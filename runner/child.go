@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +38,8 @@ type child struct {
 // startChild starts Python, which boots and then waits for commands.
 func startChild(o Options) (*child, error) {
 	c := &child{exited: make(chan struct{})}
-	cmd := exec.Command(o.Python, "-c", bootstrap)
+	// No context: the session decides when the process ends, and by which signal.
+	cmd := exec.CommandContext(context.Background(), o.Python, "-c", bootstrap)
 	cmd.Dir = o.ProjectDir
 	cmd.Env = environment(o.Environment)
 	cmd.SysProcAttr = groupAttributes()

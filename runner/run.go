@@ -103,7 +103,7 @@ func (s *session) settle(ctx, life context.Context) error {
 		}
 		if s.left {
 			abandon()
-			<-result
+			s.log.Info("told to leave before the outcome was stored", "error", <-result)
 			return ErrLeft
 		}
 	}
