@@ -43,7 +43,12 @@ type system struct {
 func start(t *testing.T, change ...func(*gateway.Options)) *system {
 	t.Helper()
 	t.Parallel()
-	s := &system{t: t, key: adminKey, nats: embeddedtest.Start(t), served: make(chan error, 1)}
+	return startOn(t, embeddedtest.Start(t), change...)
+}
+
+func startOn(t *testing.T, server *embedded.Server, change ...func(*gateway.Options)) *system {
+	t.Helper()
+	s := &system{t: t, key: adminKey, nats: server, served: make(chan error, 1)}
 	nc, err := s.nats.Connect("gateway")
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,9 @@ var ErrLineageTooLong = errors.New("the names of the invocation's ancestors are 
 // for the function, and ErrUnavailable where it is not known whether the
 // request was stored: accepting it again with the same ID is safe.
 func (s *Store) Accept(ctx context.Context, r Request) (uint64, error) {
+	if s.pressure.full(len(r.Input)) {
+		return 0, fmt.Errorf("store the request: %w", ErrFull)
+	}
 	m := nats.NewMsg(requestSubject(r.Key))
 	m.Data = r.Input
 	if r.Version != "" {
@@ -63,6 +66,7 @@ func (s *Store) Accept(ctx context.Context, r Request) (uint64, error) {
 	var api *jetstream.APIError
 	switch {
 	case err == nil:
+		s.pressure.add(len(r.Input))
 		return ack.Sequence, nil
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
 		return 0, fmt.Errorf("%w: %w", ErrNotDeployed, err)

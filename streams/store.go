@@ -17,7 +17,8 @@ import (
 type Options struct {
 	// Replicas of every stream: 1 on one server, 3 on a cluster. 0 means 1.
 	Replicas int
-	// LogBytes and LogAge bound the log stream. 0 means 2 GiB and 7 days.
+	// LogBytes and LogAge bound the log stream. 0 means 7 days, and 2 GiB or a fifth
+	// of what the server may store, whichever is less.
 	LogBytes int64
 	LogAge   time.Duration
 	Logger   *slog.Logger
@@ -28,9 +29,6 @@ type Options struct {
 func (o *Options) fill() {
 	if o.Replicas == 0 {
 		o.Replicas = 1
-	}
-	if o.LogBytes == 0 {
-		o.LogBytes = 2 << 30
 	}
 	if o.LogAge == 0 {
 		o.LogAge = 7 * 24 * time.Hour
@@ -63,6 +61,7 @@ type Store struct {
 
 	workerSecret []byte
 	yieldNotices noticeHub
+	pressure     pressure
 	stop         context.CancelFunc
 }
 
@@ -84,7 +83,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Store{options: o, nc: nc, js: js, log: o.Logger, now: func() time.Time { return o.Clock().UTC() }, stop: stop}
-	for _, step := range []func(context.Context) error{s.openBuckets, s.openStreams, s.loadWorkerSecret} {
+	for _, step := range []func(context.Context) error{s.readPressure, s.openBuckets, s.openStreams, s.loadWorkerSecret} {
 		if err := step(ctx); err != nil {
 			stop()
 			return nil, err
@@ -94,6 +93,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
 		stop()
 		return nil, classify("load the registry", err)
 	}
+	go s.watchPressure(running)
 	s.yieldNotices.start = func() error { return s.tailYields(running) }
 	return s, nil
 }
@@ -131,6 +131,18 @@ func (s *Store) ensureBucket(ctx context.Context, c jetstream.KeyValueConfig) (j
 	return kv, classify("open the bucket "+c.Bucket, err)
 }
 
+// logBytes is what logs may take. JetStream sets it aside when the stream is made.
+func (s *Store) logBytes() int64 {
+	const most = 2 << 30
+	switch limit := s.pressure.limit; {
+	case s.options.LogBytes != 0:
+		return s.options.LogBytes
+	case limit > 0:
+		return min(most, int64(logShare*float64(limit)))
+	}
+	return most
+}
+
 // openStreams makes what workers write to. Their headers must not be able to do
 // more than put one message: rollups are off, and duplicates are not tracked by
 // message ID.
@@ -148,7 +160,7 @@ func (s *Store) openStreams(ctx context.Context) error {
 	outcomes.Discard, outcomes.DiscardNewPerSubject = jetstream.DiscardNew, true
 	logs := jetstream.StreamConfig{
 		Name: logsStream, Subjects: []string{logSubjects + ".>"}, Discard: jetstream.DiscardOld,
-		MaxAge: s.options.LogAge, MaxBytes: s.options.LogBytes, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxAge: s.options.LogAge, MaxBytes: s.logBytes(), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
 		Storage: jetstream.FileStorage, Replicas: s.options.Replicas, AllowDirect: true,
 	}
 	if s.options.Replicas == 1 {

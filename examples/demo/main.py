@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 from multinode import Multinode
+
 from words import longest_word
 
 mn = Multinode()
