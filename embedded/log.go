@@ -44,10 +44,13 @@ func (l *serverLog) line(level slog.Level, format string, args []any) {
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.line(slog.LevelDebug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.line(slog.LevelWarn, format, v) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.line(slog.LevelError, format, v) }
-func (l *serverLog) Debugf(string, ...any)           {}
-func (l *serverLog) Tracef(string, ...any)           {}
+
+// Warnf is for what the server coped with, such as a file that it rebuilds after
+// a crash: nothing that anybody has to do something about.
+func (l *serverLog) Warnf(format string, v ...any)  { l.line(slog.LevelInfo, format, v) }
+func (l *serverLog) Errorf(format string, v ...any) { l.line(slog.LevelError, format, v) }
+func (l *serverLog) Debugf(string, ...any)          {}
+func (l *serverLog) Tracef(string, ...any)          {}
 
 // Fatalf does not end the process. The server goes on without what failed;
 // Start reads the first such line and gives up.

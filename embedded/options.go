@@ -24,7 +24,7 @@ type Options struct {
 	// less a reserve of 10 % of the disk, at most 10 GiB. It is worked out once,
 	// at the start. JetStream shows it as the account's limit.
 	MaxStore int64
-	// Logger gets the server's warnings and errors; its notices go to debug.
+	// Logger gets the server's errors, its warnings as info, and its notices as debug.
 	Logger *slog.Logger
 }
 
