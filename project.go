@@ -44,7 +44,7 @@ type Version struct {
 	Bundle string `json:"bundle,omitempty"`
 	// Failure says why preparing failed, in the words of pip or Python.
 	Failure string `json:"failure,omitempty"`
-	// Claim says which dispatcher prepares the version.
+	// Claim says who prepares the version.
 	Claim *Claim `json:"claim,omitempty"`
 }
 

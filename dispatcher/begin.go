@@ -29,19 +29,19 @@ func (l *lease) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ended = ended || l.d.undeploying(ctx, l.key); ended {
+	if ended = ended || l.d.undeploying(ctx, l.key.Project, l.key.Generation); ended {
 		events = []multinode.Event{accepted, multinode.CancelRequested{At: time.Now().UTC()}}
 	}
 	err = l.apply(ctx, events...)
 	switch {
 	case errors.Is(err, multinode.ErrTerminal):
-		return errors.Join(errDropped, l.finish(ctx))
+		return answered(l.finish(ctx))
 	case errors.Is(err, multinode.ErrLive), err == nil && ended && !l.record.Status.Terminal():
 		return l.adopt(ctx)
 	case err != nil:
 		return err
 	case ended:
-		return errors.Join(errDropped, l.finish(ctx))
+		return answered(l.finish(ctx))
 	}
 	l.hold(execution)
 	return l.launch(ctx)
@@ -100,7 +100,7 @@ func (l *lease) reject(ctx context.Context, reason error) error {
 		Sequence: l.delivery.Sequence, At: l.delivery.Time.UTC(),
 	}, multinode.LaunchIntended{Execution: execution, At: now})
 	if errors.Is(err, multinode.ErrTerminal) {
-		return errors.Join(errDropped, l.finish(ctx))
+		return answered(l.finish(ctx))
 	}
 	if errors.Is(err, multinode.ErrLive) {
 		live, _ := l.record.Live()
@@ -110,5 +110,5 @@ func (l *lease) reject(ctx context.Context, reason error) error {
 		return err
 	}
 	l.hold(execution)
-	return errors.Join(errDropped, l.verdict(ctx, multinode.OutcomeLaunchFailed, "the request cannot be run: "+reason.Error()))
+	return answered(l.verdict(ctx, multinode.OutcomeLaunchFailed, "the request cannot be run: "+reason.Error()))
 }

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"multinode"
 	"multinode/dispatcher/build"
 	"multinode/dispatcher/provision"
 	"multinode/streams"
@@ -59,8 +58,6 @@ func (o Options) check() error {
 type Dispatcher struct {
 	Options
 	log *slog.Logger
-	// name tells this dispatcher from others where it claims a build.
-	name string
 
 	mu     sync.Mutex
 	leases map[string]*lease // by execution ID
@@ -80,7 +77,7 @@ func New(o Options) (*Dispatcher, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Dispatcher{
-		Options: o, log: o.Logger, name: multinode.NewID("dispatcher"),
+		Options: o, log: o.Logger,
 		leases: map[string]*lease{}, all: map[*lease]struct{}{}, cancels: newCancelQueue(),
 	}, nil
 }
@@ -88,6 +85,8 @@ func New(o Options) (*Dispatcher, error) {
 // Run works until ctx ends. It then gives its leases back at once, so that
 // another dispatcher, or the next run, adopts the workers, which go on.
 func (d *Dispatcher) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	// Whatever is delivered must find the listeners listening.
 	if err := d.Store.FollowOutcomes(ctx, d.outcomeStored); err != nil {
 		return err
@@ -96,9 +95,22 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	intake := d.Store.NewIntake(func(delivery *streams.Delivery) { d.take(ctx, delivery) })
+	// Leases are given back when nothing is delivered here any more: they would
+	// come straight back.
+	leases, giveBack := context.WithCancel(context.WithoutCancel(ctx))
+	intake := d.Store.NewIntake(func(delivery *streams.Delivery) {
+		if ctx.Err() != nil {
+			_ = delivery.Nak(0) // others may have it
+			return
+		}
+		d.take(leases, delivery)
+	})
+	pull := func(ctx context.Context) error {
+		defer giveBack()
+		return intake.Run(ctx)
+	}
 	for _, loop := range []func(context.Context) error{
-		intake.Run, d.serveWorkers, d.watchExits, d.carryCancels, d.tendRegistry, d.reap,
+		pull, d.serveWorkers, d.watchExits, d.carryCancels, d.tendRegistry, d.reap,
 	} {
 		group.Go(func() error { return loop(ctx) })
 	}
@@ -112,10 +124,6 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 // take starts a lease's goroutine.
 func (d *Dispatcher) take(ctx context.Context, delivery *streams.Delivery) {
-	if ctx.Err() != nil {
-		_ = delivery.Nak(0) // nobody listens any more
-		return
-	}
 	l := newLease(d, delivery)
 	d.mu.Lock()
 	d.all[l] = struct{}{}

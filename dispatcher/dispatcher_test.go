@@ -214,6 +214,7 @@ func TestAWorkerThatEndedWhileNobodyWatchedIsSettled(t *testing.T) {
 	s := newSystem(t, waiter, fn("waiter"))
 	folder := t.TempDir()
 	k := s.invoke(s.deploy("p"), "waiter", folder, "a")
+	s.untilLine(k, "a runs") // before that it needs a dispatcher, for its input
 	before := s.until(k, "running", running)
 	s.stop()
 	release(t, folder, "a")
@@ -281,22 +282,7 @@ func TestUndeployEndsWhatRunsAndFreesTheName(t *testing.T) {
 	k := s.invoke(p, "waiter", folder, "a")
 	s.invoke(p, "waiter", folder, "waiting")
 	s.untilLine(k, "a runs")
-	changes, stop := s.store.RegistryChanges()
-	defer stop()
-	_, err := s.store.UpdateProject(t.Context(), p.Name, p.Generation, func(p *multinode.Project) error {
-		now := time.Now().UTC()
-		p.DeletionRequestedAt = &now
-		return nil
-	})
-	s.must(err)
-	for {
-		_, err := s.store.Project(t.Context(), "p")
-		if errors.Is(err, streams.ErrNotFound) {
-			break
-		}
-		s.must(err)
-		<-changes
-	}
+	s.undeploy(p)
 	if _, err := os.Stat(filepath.Join(folder, "a.ended")); err != nil {
 		t.Error("the running code was not interrupted:", err)
 	}
@@ -304,5 +290,76 @@ func TestUndeployEndsWhatRunsAndFreesTheName(t *testing.T) {
 	again := s.deploy("p")
 	if done := s.end(s.invoke(again, "waiter", folder, "b")); done.Status != multinode.Succeeded {
 		t.Errorf("%+v\n%s", done, s.log(done))
+	}
+}
+
+// undeploy asks for the end of the project and waits for it.
+func (s *system) undeploy(p multinode.Project) {
+	s.t.Helper()
+	changes, stop := s.store.RegistryChanges()
+	defer stop()
+	_, err := s.store.UpdateProject(s.t.Context(), p.Name, p.Generation, func(p *multinode.Project) error {
+		now := time.Now().UTC()
+		p.DeletionRequestedAt = &now
+		return nil
+	})
+	s.must(err)
+	for {
+		_, err := s.store.Project(s.t.Context(), p.Name)
+		if errors.Is(err, streams.ErrNotFound) {
+			return
+		}
+		s.must(err)
+		<-changes
+	}
+}
+
+func TestUndeployEndsAPreparation(t *testing.T) {
+	s := newSystem(t, waiter, fn("waiter"))
+	s.build.endless.Store(true)
+	p, err := s.store.CreateProject(t.Context(), "p")
+	s.must(err)
+	updates := s.upload(p)
+	for u := range updates {
+		if u.Line != "" {
+			break // it is being built
+		}
+	}
+	s.undeploy(p)
+	for u := range updates {
+		if u.Version.State == multinode.VersionReady {
+			t.Error("the version became ready")
+		}
+	}
+	s.build.endless.Store(false)
+	folder := t.TempDir()
+	release(t, folder, "a")
+	if done := s.end(s.invoke(s.deploy("p"), "waiter", folder, "a")); done.Status != multinode.Succeeded {
+		t.Errorf("%+v\n%s", done, s.log(done))
+	}
+}
+
+func TestLeasesThatAreGivenBackNeedNotRunOut(t *testing.T) {
+	const many = 8
+	s := newSystem(t, waiter, fn("waiter", concurrency(many)))
+	p, folder := s.deploy("p"), t.TempDir()
+	var keys []multinode.InvocationKey
+	for range many {
+		keys = append(keys, s.invoke(p, "waiter", folder, "all"))
+	}
+	for _, k := range keys {
+		s.until(k, "running", running)
+	}
+	s.stop()
+	s.start()
+	started := time.Now()
+	release(t, folder, "all")
+	for _, k := range keys {
+		if done := s.end(k); done.Status != multinode.Succeeded || len(done.Executions) != 1 {
+			t.Errorf("%+v\n%s", done, s.log(done))
+		}
+	}
+	if took := time.Since(started); took > multinode.AckWait/2 {
+		t.Errorf("they were adopted after %v", took)
 	}
 }

@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -40,7 +39,7 @@ func (l *lease) launch(ctx context.Context) error {
 		return ctx.Err() // whoever adopts it launches it again
 	}
 	if provision.KindOf(err) == provision.Permanent {
-		return errors.Join(errDropped, l.verdict(ctx, multinode.OutcomeLaunchFailed, "the worker cannot be launched: "+err.Error()))
+		return answered(l.verdict(ctx, multinode.OutcomeLaunchFailed, "the worker cannot be launched: "+err.Error()))
 	}
 	return l.postpone(ctx, err)
 }
@@ -67,9 +66,9 @@ func (l *lease) postpone(ctx context.Context, cause error) error {
 		return err
 	}
 	if l.record.Status.Terminal() {
-		return errors.Join(errDropped, l.finish(ctx))
+		return answered(l.finish(ctx))
 	}
-	return errors.Join(errDropped, l.delivery.Nak(delay))
+	return answered(l.delivery.Nak(delay))
 }
 
 func (l *lease) intent(ctx context.Context) (provision.Intent, error) {

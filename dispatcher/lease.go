@@ -36,9 +36,9 @@ type lease struct {
 	look    chan struct{}
 
 	// These three are read and written by the answers to beats, which must not wait.
-	desired  atomic.Value // multinode.Desired
-	lastBeat atomic.Int64 // Unix nanoseconds; 0 before the first
-	elapsed  atomic.Int64 // nanoseconds
+	desired  atomic.Value              // multinode.Desired
+	lastBeat atomic.Pointer[time.Time] // by the monotonic clock; nil before the first
+	elapsed  atomic.Int64              // nanoseconds
 }
 
 func newLease(d *Dispatcher, delivery *streams.Delivery) *lease {
@@ -56,6 +56,15 @@ func newLease(d *Dispatcher, delivery *streams.Delivery) *lease {
 
 // errDropped ends a lease without an answer: it is, or may be, another's.
 var errDropped = errors.New("the lease was dropped")
+
+// answered is what ends a lease that had nothing to watch: its request was
+// answered, unless that failed.
+func answered(err error) error {
+	if err == nil {
+		return errDropped
+	}
+	return err
+}
 
 // run drives the lease until the request is answered or given up.
 func (l *lease) run(ctx context.Context) {
@@ -103,12 +112,8 @@ func (l *lease) watch(ctx context.Context) error {
 			done, err = l.lookAgain(ctx)
 		case <-again.C:
 			l.remind()
-		case now := <-tick.C:
-			if err = l.renew(now); err == nil {
-				if done, err = l.lookAgain(ctx); !done && err == nil {
-					done, err = l.checkClocks(ctx, now)
-				}
-			}
+		case <-tick.C:
+			done, err = l.tend(ctx, time.Now()) // the tick may have waited here for long
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -119,16 +124,35 @@ func (l *lease) watch(ctx context.Context) error {
 			if errors.Is(err, errDropped) || ctx.Err() != nil {
 				return err
 			}
+			if errors.Is(err, streams.ErrUnavailable) {
+				l.watching = time.Now() // the worker could not be heard either
+			}
 			// The worker goes on whatever the trouble is, and so does the lease.
 			l.log.Warn("the execution is watched on in spite of an error", "execution_id", l.execution, "error", err)
 		}
 	}
 }
 
+// tend does what is due at every renewal. It relies on no notice: all of them may
+// get lost.
+func (l *lease) tend(ctx context.Context, now time.Time) (bool, error) {
+	if err := l.renew(now); err != nil {
+		return false, err
+	}
+	if done, err := l.settleIfStored(ctx); done || err != nil {
+		return done, err
+	}
+	if done, err := l.lookAgain(ctx); done || err != nil {
+		return done, err
+	}
+	return l.checkClocks(ctx, now)
+}
+
 // renew extends the lease, unless it has run out: then the request is another's
 // by now, and this dispatcher, woken from a pause, must keep still.
 func (l *lease) renew(now time.Time) error {
-	gap := now.Sub(l.renewed)
+	// The clock on the wall counts too: a suspended machine's other one stands still.
+	gap := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
 	if gap > multinode.AckWait {
 		return errDropped
 	}
@@ -167,7 +191,7 @@ func (l *lease) lookAgain(ctx context.Context) (bool, error) {
 
 func (l *lease) reload(ctx context.Context) error {
 	record, revision, err := l.d.Store.Record(ctx, l.key)
-	if err == nil {
+	if err == nil && revision > l.revision { // a replica may lag behind what this lease has written
 		l.record, l.revision = record, revision
 	}
 	return err

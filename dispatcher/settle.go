@@ -46,9 +46,13 @@ func (l *lease) settle(ctx context.Context, outcome multinode.Outcome) error {
 }
 
 // finish stops the worker of the latest execution and answers the request: for
-// good where the invocation has ended, otherwise for a retry.
+// good where the invocation has ended, otherwise for a retry. An execution that
+// is still live then is another dispatcher's, and so is the request.
 func (l *lease) finish(ctx context.Context) error {
 	latest, ok := l.record.Latest()
+	if ok && latest.State != multinode.Ended {
+		return errDropped
+	}
 	if ok {
 		if latest.Worker != nil && l.worker == (multinode.Worker{}) {
 			l.worker = *latest.Worker

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,10 +58,16 @@ type readyMade struct {
 	code      build.Code
 	functions []multinode.FunctionSpec
 	failure   error
+	// endless makes it build until it is told to stop.
+	endless atomic.Bool
 }
 
-func (b *readyMade) Prepare(_ context.Context, _ build.Source, progress func(string)) (build.Result, error) {
+func (b *readyMade) Prepare(ctx context.Context, _ build.Source, progress func(string)) (build.Result, error) {
 	progress("building")
+	if b.endless.Load() {
+		<-ctx.Done()
+		return build.Result{}, ctx.Err()
+	}
 	return build.Result{Functions: b.functions}, b.failure
 }
 
@@ -152,6 +159,22 @@ func (s *system) deploy(project string) multinode.Project {
 
 func (s *system) upgrade(p multinode.Project) multinode.Version {
 	s.t.Helper()
+	var v multinode.Version
+	for u := range s.upload(p) {
+		if v = u.Version; v.State == multinode.VersionReady {
+			return v
+		}
+		if v.State == multinode.VersionFailed {
+			s.t.Fatal(v.Failure)
+		}
+	}
+	s.t.Fatal("the version did not become ready")
+	return v
+}
+
+// upload makes a version and tells what becomes of it.
+func (s *system) upload(p multinode.Project) <-chan streams.VersionUpdate {
+	s.t.Helper()
 	ctx := s.t.Context()
 	content := []byte("stands for an archive")
 	sum := sha256.Sum256(content)
@@ -165,16 +188,7 @@ func (s *system) upgrade(p multinode.Project) multinode.Version {
 	s.must(s.store.CreateVersion(ctx, v, map[string]string{"FROM_DOT_ENV": "secret"}))
 	updates, err := s.store.WatchVersion(ctx, p, v.ID)
 	s.must(err)
-	for u := range updates {
-		if u.Version.State == multinode.VersionReady {
-			return u.Version
-		}
-		if u.Version.State == multinode.VersionFailed {
-			s.t.Fatal(u.Version.Failure)
-		}
-	}
-	s.t.Fatal("the version did not become ready")
-	return v
+	return updates
 }
 
 // invoke accepts a request and returns its key.

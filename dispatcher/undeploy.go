@@ -12,10 +12,10 @@ import (
 // undeployPoll is how often an undeploy looks whether everything has ended.
 const undeployPoll = 250 * time.Millisecond
 
-// undeploying tells whether the invocation's project takes nothing any more.
-func (d *Dispatcher) undeploying(ctx context.Context, k multinode.InvocationKey) bool {
-	p, err := d.Store.Project(ctx, k.Project)
-	return err == nil && p.Generation == k.Generation && p.Deleting()
+// undeploying tells whether the project takes nothing any more.
+func (d *Dispatcher) undeploying(ctx context.Context, project, generation string) bool {
+	p, err := d.Store.Project(ctx, project)
+	return err == nil && p.Generation == generation && p.Deleting()
 }
 
 // undeploy takes a project apart: no new requests, then an end to everything in
@@ -37,6 +37,9 @@ func (d *Dispatcher) undeploy(ctx context.Context, p multinode.Project) {
 }
 
 func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gone bool, err error) {
+	if ended, err := d.endPreparations(ctx, p); !ended || err != nil {
+		return false, err
+	}
 	if err := d.Store.Retire(ctx, p); err != nil {
 		return false, err
 	}
@@ -70,6 +73,34 @@ func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gon
 	}
 	d.log.Info("a project was undeployed", "project", p.Name)
 	return true, d.Builder.Keep(d.Store.BundlesInUse())
+}
+
+// endPreparations sees to it that no version is being prepared any more: it would
+// make streams behind the undeploy's back.
+func (d *Dispatcher) endPreparations(ctx context.Context, p multinode.Project) (ended bool, err error) {
+	versions, err := d.Store.Versions(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	for _, v := range versions {
+		if v.State != multinode.VersionPreparing {
+			continue
+		}
+		_, err := d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
+			if !claimable(*stored, "") {
+				return errClaimed
+			}
+			stored.State, stored.Failure, stored.Claim = multinode.VersionFailed, "the project was undeployed", nil
+			return nil
+		})
+		if errors.Is(err, errClaimed) {
+			return false, nil // whoever prepares it is about to give it up
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // wait pauses until the time is over or ctx ends.

@@ -18,15 +18,21 @@ const clockMargin = 2 * multinode.BeatInterval
 // verdict says, in the worker's place, how the execution ended, unless an
 // outcome is stored already; then it settles whichever counts.
 func (l *lease) verdict(ctx context.Context, kind multinode.OutcomeKind, reason string) error {
-	stored, won, err := l.d.Store.PutOutcome(ctx, l.executionKey(), multinode.Outcome{Kind: kind, Error: truncate(reason)})
+	stored, err := l.putVerdict(ctx, kind, reason)
 	if err != nil {
 		return err
 	}
+	return l.settle(ctx, stored)
+}
+
+// putVerdict returns the outcome that counts.
+func (l *lease) putVerdict(ctx context.Context, kind multinode.OutcomeKind, reason string) (multinode.Outcome, error) {
+	stored, won, err := l.d.Store.PutOutcome(ctx, l.executionKey(), multinode.Outcome{Kind: kind, Error: truncate(reason)})
 	if won {
 		l.log.Warn("ended an execution by verdict", "outcome", string(kind), "reason", reason)
 		l.writeLog(ctx, reason)
 	}
-	return l.settle(ctx, stored)
+	return stored, err
 }
 
 // writeLog puts the reason where whoever reads the execution's log finds it.
@@ -74,8 +80,8 @@ func (l *lease) interruptedOutcome() multinode.OutcomeKind {
 func (l *lease) checkClocks(ctx context.Context, now time.Time) (bool, error) {
 	live, _ := l.record.Live()
 	silent := now.Sub(l.watching)
-	if beat := l.lastBeat.Load(); beat != 0 {
-		silent = min(silent, now.Sub(time.Unix(0, beat)))
+	if beat := l.lastBeat.Load(); beat != nil {
+		silent = min(silent, now.Sub(*beat))
 	}
 	switch {
 	case live.State == multinode.Starting && silent > multinode.StartDeadline:
@@ -94,11 +100,15 @@ func (l *lease) checkClocks(ctx context.Context, now time.Time) (bool, error) {
 // kill puts the verdict first: from then on nothing that the worker writes
 // counts, and stopping it harms nobody.
 func (l *lease) kill(ctx context.Context, kind multinode.OutcomeKind, reason string) error {
+	stored, err := l.putVerdict(ctx, kind, reason)
+	if err != nil {
+		return err
+	}
 	l.desired.Store(multinode.Leave)
 	if err := l.d.Store.Tell(l.execution, multinode.Leave); err != nil {
 		l.log.Warn("the worker could not be told to leave", "error", err)
 	}
-	return l.verdict(ctx, kind, reason)
+	return l.settle(ctx, stored)
 }
 
 // interrupt has the user's code told to stop, and ends at once what has no code

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"multinode"
@@ -23,16 +24,20 @@ var errClaimed = errors.New("another dispatcher prepares this version")
 // prepare makes a version ready to serve, or failed, if this dispatcher gets to
 // claim it.
 func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multinode.Version) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	log := d.log.With("project", p.Name, "version", v.ID)
-	if err := d.claim(ctx, p, v.ID); err != nil {
+	preparer := multinode.NewID("preparer")
+	if err := d.claim(ctx, p, v.ID, preparer); err != nil {
 		if !errors.Is(err, errClaimed) && !errors.Is(err, streams.ErrNotFound) && ctx.Err() == nil {
 			log.Warn("a version could not be claimed", "error", err)
 		}
 		return
 	}
-	go d.keepClaim(ctx, cancel, p, v.ID)
+	defer d.release(ctx, p, v.ID, preparer)
+	ctx, lost := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer lost()
+	keeping.Go(func() { d.keepClaim(ctx, lost, p, v.ID, preparer) })
 
 	functions, err := d.functionsOf(ctx, v)
 	var failure *build.Failure
@@ -106,30 +111,56 @@ func (d *Dispatcher) fail(ctx context.Context, p multinode.Project, v multinode.
 }
 
 // claim takes or renews the right to prepare a version.
-func (d *Dispatcher) claim(ctx context.Context, p multinode.Project, version string) error {
+func (d *Dispatcher) claim(ctx context.Context, p multinode.Project, version, preparer string) error {
 	_, err := d.Store.UpdateVersion(ctx, p, version, func(stored *multinode.Version) error {
-		now := time.Now().UTC()
-		if stored.State != multinode.VersionPreparing {
+		if !claimable(*stored, preparer) {
 			return errClaimed
 		}
-		if c := stored.Claim; c != nil && c.By != d.name && now.Before(c.Until) {
-			return errClaimed
-		}
-		stored.Claim = &multinode.Claim{By: d.name, Until: now.Add(claimFor)}
+		stored.Claim = &multinode.Claim{By: preparer, Until: time.Now().UTC().Add(claimFor)}
 		return nil
 	})
 	return err
 }
 
-// keepClaim renews the claim until ctx ends, and gives the work up where it is
-// lost.
-func (d *Dispatcher) keepClaim(ctx context.Context, lost func(), p multinode.Project, version string) {
+// claimable tells whether the version is still to be prepared, and by nobody but
+// this preparer.
+func claimable(v multinode.Version, preparer string) bool {
+	return v.State == multinode.VersionPreparing &&
+		(v.Claim == nil || v.Claim.By == preparer || !time.Now().Before(v.Claim.Until))
+}
+
+// releasePatience bounds the release of a claim, which runs out by itself too.
+const releasePatience = 2 * time.Second
+
+// release gives a claim back, also at the end of the dispatcher: nobody has to
+// wait for it to run out.
+func (d *Dispatcher) release(ctx context.Context, p multinode.Project, version, preparer string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
+	defer cancel()
+	_, err := d.Store.UpdateVersion(ctx, p, version, func(stored *multinode.Version) error {
+		if stored.Claim == nil || stored.Claim.By != preparer {
+			return errClaimed
+		}
+		stored.Claim = nil
+		return nil
+	})
+	if err != nil && !errors.Is(err, errClaimed) && !errors.Is(err, streams.ErrNotFound) {
+		d.log.Warn("a claim was not given back and has to run out", "version", version, "error", err)
+	}
+}
+
+// keepClaim renews the claim until ctx ends. It gives the work up where the claim
+// is lost, or the project is being undeployed.
+func (d *Dispatcher) keepClaim(ctx context.Context, lost func(), p multinode.Project, version, preparer string) {
+	changes, stop := d.Store.RegistryChanges()
+	defer stop()
 	tick := time.NewTicker(claimRenewal)
 	defer tick.Stop()
-	for {
+	for !d.undeploying(ctx, p.Name, p.Generation) {
 		select {
+		case <-changes:
 		case <-tick.C:
-			if err := d.claim(ctx, p, version); errors.Is(err, errClaimed) {
+			if err := d.claim(ctx, p, version, preparer); errors.Is(err, errClaimed) {
 				lost()
 				return
 			}
@@ -137,4 +168,5 @@ func (d *Dispatcher) keepClaim(ctx context.Context, lost func(), p multinode.Pro
 			return
 		}
 	}
+	lost()
 }

@@ -52,16 +52,22 @@ func (d *Dispatcher) Beat(execution string, b multinode.Beat) (multinode.Desired
 	if l == nil {
 		return "", false
 	}
-	l.lastBeat.Store(time.Now().UnixNano())
+	l.heard()
 	l.elapsed.Store(int64(b.Elapsed))
 	return l.desired.Load().(multinode.Desired), true
+}
+
+// heard notes a sign of life.
+func (l *lease) heard() {
+	now := time.Now()
+	l.lastBeat.Store(&now)
 }
 
 // welcome lets the worker in: STARTING becomes RUNNING for this very execution
 // and worker, and only then it gets the input.
 func (l *lease) welcome(ctx context.Context, call helloCall) error {
 	defer close(call.answer)
-	l.lastBeat.Store(time.Now().UnixNano())
+	l.heard()
 	ended, err := l.d.ancestorEnded(ctx, l.record)
 	if err != nil {
 		return err

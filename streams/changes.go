@@ -58,13 +58,14 @@ func (s *Store) Changes(ctx context.Context, after uint64, deliver func([]Change
 		return classify("follow the records", err)
 	}
 	defer consuming.Stop()
+	closed := consuming.Closed() // each call of it costs a goroutine
 	for {
 		select {
 		case m := <-messages:
 			if err := deliver(s.batch(m, messages)); err != nil {
 				return err
 			}
-		case <-consuming.Closed():
+		case <-closed:
 			return fmt.Errorf("follow the records: %w", ErrUnavailable)
 		case <-ctx.Done():
 			return ctx.Err()

@@ -43,6 +43,7 @@ const (
 	codeStorageExceeded       = 10047
 	codeStoreFailed           = 10077
 	codeResourcesExceeded     = 10025
+	codeOtherStream           = 10060
 	codeAccountResources      = 10002
 )
 

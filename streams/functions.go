@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -26,9 +28,16 @@ const maxActivations = 200
 
 // Activate makes a version serve: it makes the stream and the consumer of each
 // of its functions, brings their quota to the version's, and notes from which
-// request on the version counts. It may be repeated.
+// request on the version counts. A function that a version made later serves
+// already stays that one's. It may be repeated.
 func (s *Store) Activate(ctx context.Context, v multinode.Version) error {
 	for _, f := range v.Functions {
+		if overtaken, err := s.overtaken(ctx, v, f); overtaken || err != nil {
+			if err != nil {
+				return fmt.Errorf("activate the function %q: %w", f.Name, err)
+			}
+			continue
+		}
 		last, err := s.ensureFunctionStream(ctx, v, f)
 		if err != nil {
 			return fmt.Errorf("activate the function %q: %w", f.Name, err)
@@ -38,6 +47,24 @@ func (s *Store) Activate(ctx context.Context, v multinode.Version) error {
 		}
 	}
 	return nil
+}
+
+// overtaken tells whether a version that was made after this one, but was ready
+// sooner, serves the function.
+func (s *Store) overtaken(ctx context.Context, v multinode.Version, f multinode.FunctionSpec) (bool, error) {
+	p := multinode.Project{Name: v.Project, Generation: v.Generation}
+	stored, err := s.Function(ctx, p, f.Name)
+	if isNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	latest, err := s.Version(ctx, p, stored.Activations[len(stored.Activations)-1].Version)
+	if isNotFound(err) {
+		return false, nil
+	}
+	return latest.CreatedAt.After(v.CreatedAt), err
 }
 
 // ensureFunctionStream returns the last sequence of the function's stream.
@@ -100,11 +127,27 @@ func (s *Store) noteActivation(ctx context.Context, v multinode.Version, f multi
 	return err
 }
 
+// functionNames names all functions that the project may have streams of. A
+// version knows its functions before they get streams; the note that they are
+// deployed comes after those, and a crash may leave it out.
+func (s *Store) functionNames(p multinode.Project) []string {
+	names := map[string]struct{}{}
+	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
+		names[f.Name] = struct{}{}
+	}
+	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
+		for _, f := range v.Functions {
+			names[f.Name] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
 // Retire makes the functions of a project take no more requests, while those
 // that wait can still be delivered and settled. It may be repeated.
 func (s *Store) Retire(ctx context.Context, p multinode.Project) error {
-	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
-		stream, err := s.js.Stream(ctx, requestStream(p.Name, p.Generation, f.Name))
+	for _, name := range s.functionNames(p) {
+		stream, err := s.js.Stream(ctx, requestStream(p.Name, p.Generation, name))
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
 		}
@@ -112,7 +155,11 @@ func (s *Store) Retire(ctx context.Context, p multinode.Project) error {
 			return classify("retire the function", err)
 		}
 		config := stream.CachedInfo().Config
-		config.Subjects = []string{join(retiredSubjects, p.Generation, f.Name) + ".*"}
+		retired := []string{join(retiredSubjects, p.Generation, name) + ".*"}
+		if slices.Equal(config.Subjects, retired) {
+			continue
+		}
+		config.Subjects = retired
 		if _, err := s.js.UpdateStream(ctx, config); err != nil {
 			return classify("retire the function", err)
 		}
@@ -122,8 +169,8 @@ func (s *Store) Retire(ctx context.Context, p multinode.Project) error {
 
 // Drained tells whether no request of the project waits or is being worked on.
 func (s *Store) Drained(ctx context.Context, p multinode.Project) (bool, error) {
-	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
-		consumer, err := s.js.Consumer(ctx, requestStream(p.Name, p.Generation, f.Name), consumerName)
+	for _, name := range s.functionNames(p) {
+		consumer, err := s.js.Consumer(ctx, requestStream(p.Name, p.Generation, name), consumerName)
 		if err = classify("look at the requests", err); isNotFound(err) {
 			continue
 		}

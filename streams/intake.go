@@ -42,8 +42,10 @@ type Intake struct {
 
 // pull is what is known of the outstanding pull on one function's consumer.
 type pull struct {
-	function  multinode.Function
-	stream    string
+	function multinode.Function
+	stream   string
+	// number is another one each time that the server is asked: the end of a pull
+	// that was given up is not the end of the one that follows it.
 	number    int
 	remaining int
 	expires   time.Time
@@ -55,14 +57,14 @@ func (s *Store) NewIntake(deliver func(*Delivery)) *Intake {
 	return &Intake{store: s, deliver: deliver, inbox: nats.NewInbox(), pulls: map[string]*pull{}, byNumber: map[int]*pull{}}
 }
 
-// Run pulls until ctx ends. Requests that are delivered but not taken by then
-// come again after multinode.AckWait.
+// Run pulls until ctx ends. It returns when nothing is delivered here any more:
+// what is given back from then on goes to others at once.
 func (i *Intake) Run(ctx context.Context) error {
 	sub, err := i.store.nc.Subscribe(i.inbox+".*", i.receive)
 	if err != nil {
 		return classify("pull requests", err)
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer drain(sub)
 	if err := sub.SetPendingLimits(-1, -1); err != nil { // bounded by the quotas
 		return err
 	}
@@ -73,6 +75,7 @@ func (i *Intake) Run(ctx context.Context) error {
 	check := time.NewTicker(pullCheck)
 	defer check.Stop()
 	i.sync(ctx)
+	i.refill()
 	for {
 		select {
 		case <-changes:
@@ -87,6 +90,24 @@ func (i *Intake) Run(ctx context.Context) error {
 	}
 }
 
+// drainPatience bounds how long the end of a subscription is waited for.
+const drainPatience = 2 * time.Second
+
+// drain ends a subscription and waits until the messages that had come for it
+// are handled.
+func drain(sub *nats.Subscription) {
+	closed := sub.StatusChanged(nats.SubscriptionClosed)
+	if err := sub.Drain(); err != nil {
+		return // the connection was closed, and the subscription with it
+	}
+	patience := time.NewTimer(drainPatience)
+	defer patience.Stop()
+	select {
+	case <-closed:
+	case <-patience.C:
+	}
+}
+
 // sync takes up the functions that came and drops those that went.
 func (i *Intake) sync(ctx context.Context) {
 	functions := i.store.Functions(ctx)
@@ -97,9 +118,7 @@ func (i *Intake) sync(ctx context.Context) {
 		stream := requestStream(f.Project, f.Generation, f.Name)
 		current[stream] = true
 		if i.pulls[stream] == nil {
-			i.next++
-			p := &pull{function: f, stream: stream, number: i.next}
-			i.pulls[stream], i.byNumber[i.next] = p, p
+			i.pulls[stream] = &pull{function: f, stream: stream}
 		}
 	}
 	for stream, p := range i.pulls {
@@ -131,6 +150,9 @@ func (i *Intake) refill() {
 }
 
 func (i *Intake) request(p *pull, now time.Time) {
+	i.next++
+	delete(i.byNumber, p.number)
+	p.number, i.byNumber[i.next] = i.next, p
 	body, err := json.Marshal(map[string]int64{"batch": pullBatch, "expires": int64(pullExpiry)})
 	if err == nil {
 		err = i.store.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+p.stream+"."+consumerName,
@@ -211,6 +233,8 @@ func (d *Delivery) Extend() error { return d.message.Respond([]byte("+WPI")) }
 
 // Ack ends the request for good and waits for the server to confirm it.
 func (d *Delivery) Ack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
 	return classify("acknowledge the request", d.message.AckSync(nats.Context(ctx)))
 }
 

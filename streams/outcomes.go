@@ -107,17 +107,22 @@ func (s *Store) Outcome(ctx context.Context, k multinode.ExecutionKey) (multinod
 // FollowOutcomes calls seen for each execution whose outcome is stored from now
 // on, until ctx ends. It says that there is one, not what it is.
 func (s *Store) FollowOutcomes(ctx context.Context, seen func(multinode.ExecutionKey)) error {
-	return s.tail(ctx, "KV_"+outcomesBucket, kvSubject(outcomesBucket, ""), seen)
+	return s.tail(ctx, s.outcomesStream, kvSubject(outcomesBucket, ""), seen)
 }
 
 // tail calls seen for the key of each message stored from now on, until ctx
 // ends. It returns once it follows.
-func (s *Store) tail(ctx context.Context, stream, prefix string, seen func(multinode.ExecutionKey)) error {
-	consumer, err := s.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverNewPolicy, HeadersOnly: true,
+func (s *Store) tail(ctx context.Context, stream jetstream.Stream, prefix string, seen func(multinode.ExecutionKey)) error {
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return classify("follow executions", err)
+	}
+	// By sequence: "new" would be newer still after a reconnect, and leave a gap.
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: info.State.LastSeq + 1, HeadersOnly: true,
 	})
 	if err != nil {
-		return classify("follow "+stream, err)
+		return classify("follow "+info.Config.Name, err)
 	}
 	consuming, err := consumer.Consume(func(m jetstream.Msg) {
 		if k, err := ParseExecutionKey(strings.TrimPrefix(m.Subject(), prefix)); err == nil {
@@ -125,7 +130,7 @@ func (s *Store) tail(ctx context.Context, stream, prefix string, seen func(multi
 		}
 	})
 	if err != nil {
-		return classify("follow "+stream, err)
+		return classify("follow "+info.Config.Name, err)
 	}
 	context.AfterFunc(ctx, consuming.Stop)
 	return nil

@@ -24,8 +24,8 @@ func (s *Store) ReportProgress(v multinode.Version, line string) {
 }
 
 // WatchVersion returns the version as it is now, then its progress and changes
-// until ctx ends, which closes the channel. A slow reader misses lines, never
-// the last state.
+// until ctx ends or the version is deleted, which closes the channel. A slow
+// reader misses lines, never the last state.
 func (s *Store) WatchVersion(ctx context.Context, p multinode.Project, id string) (<-chan VersionUpdate, error) {
 	messages := make(chan *nats.Msg, 256)
 	sub, err := s.nc.ChanSubscribe(join(buildSubjects, p.Name, p.Generation, id), messages)
@@ -63,6 +63,9 @@ func (s *Store) WatchVersion(ctx context.Context, p multinode.Project, id string
 				}
 			case <-changes:
 				now, err := s.Version(ctx, p, id)
+				if isNotFound(err) {
+					return
+				}
 				if err != nil || now.State == version.State {
 					continue
 				}

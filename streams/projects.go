@@ -45,11 +45,11 @@ func (s *Store) UpdateProject(ctx context.Context, name, generation string, chan
 // that a crash half-way leaves it to be deleted again. Its invocations must have
 // ended.
 func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
-	for _, f := range all[multinode.Function](s.registry, join("function", p.Name, p.Generation)+".") {
-		if err := s.js.DeleteStream(ctx, requestStream(p.Name, p.Generation, f.Name)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+	for _, name := range s.functionNames(p) {
+		if err := s.js.DeleteStream(ctx, requestStream(p.Name, p.Generation, name)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return classify("delete the requests", err)
 		}
-		if err := s.registry.remove(ctx, functionKey(p.Name, p.Generation, f.Name)); err != nil {
+		if err := s.registry.remove(ctx, functionKey(p.Name, p.Generation, name)); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,30 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 			return err
 		}
 	}
-	return s.registry.remove(ctx, projectKey(p.Name))
+	return s.removeProject(ctx, p)
+}
+
+// removeProject deletes the project's own entry, unless the name is a new
+// project's by now: the deletion of the old one may be repeated.
+func (s *Store) removeProject(ctx context.Context, p multinode.Project) error {
+	key := projectKey(p.Name)
+	for {
+		stored, err := s.registry.kv.Get(ctx, key)
+		if err = classify("look up "+key, err); isNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found, err := decode[multinode.Project](stored.Value())
+		if err != nil || found.Generation != p.Generation {
+			return err
+		}
+		err = s.registry.remove(ctx, key, jetstream.LastRevision(stored.Revision()))
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return err
+		}
+	}
 }
 
 // RegistryChanges returns a channel of coalesced notices that something in the

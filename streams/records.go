@@ -101,6 +101,9 @@ func (s *Store) ApplyTo(ctx context.Context, k multinode.InvocationKey, record *
 				if again != nil {
 					return deref(record), revision, again
 				}
+				if fresh == nil {
+					return multinode.Invocation{}, 0, ErrNotFound // deleted for good
+				}
 				if at != revision {
 					record, revision = fresh, at
 					continue

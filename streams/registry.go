@@ -199,13 +199,17 @@ func update[T any](ctx context.Context, r *registry, key string, change func(*T)
 }
 
 // remove deletes an entry; one that is gone already is fine.
-func (r *registry) remove(ctx context.Context, key string) error {
-	if err := r.kv.Delete(ctx, key); err != nil {
+func (r *registry) remove(ctx context.Context, key string, o ...jetstream.KVDeleteOpt) error {
+	r.mu.RLock()
+	before := r.entries[key].revision
+	r.mu.RUnlock()
+	if err := r.kv.Delete(ctx, key, o...); err != nil {
 		return classify("delete "+key, err)
 	}
 	r.mu.Lock()
-	if entry, ok := r.entries[key]; ok {
-		r.entries[key] = registryEntry{nil, entry.revision}
+	// What has come meanwhile is newer: the deletion itself, or the key's next entry.
+	if entry, ok := r.entries[key]; ok && entry.revision == before {
+		r.entries[key] = registryEntry{nil, before}
 	}
 	r.mu.Unlock()
 	r.changed.notify("")

@@ -72,6 +72,8 @@ func (s *Store) Accept(ctx context.Context, r Request) (uint64, error) {
 		return 0, fmt.Errorf("%w: %w", ErrNotDeployed, err)
 	case errors.As(err, &api) && api.ErrorCode == codeStoreFailed && subjectTaken(api.Description):
 		return 0, ErrDuplicate
+	case api != nil && api.ErrorCode == codeOtherStream: // a newer project's of this name
+		return 0, fmt.Errorf("%w: %w", ErrNotDeployed, err)
 	}
 	return 0, classify("store the request", err)
 }

@@ -44,11 +44,12 @@ func (s *Store) ServeWorkers(ctx context.Context, h WorkerHandler) error {
 	}
 	beats, err := s.nc.Subscribe(beatSubjects+".*", func(m *nats.Msg) { s.answerBeat(h, m) })
 	if err != nil {
-		_ = hellos.Unsubscribe()
+		drain(hellos)
 		return classify("listen to workers", err)
 	}
 	<-ctx.Done()
-	_, _ = hellos.Unsubscribe(), beats.Unsubscribe()
+	drain(hellos)
+	drain(beats)
 	calls.Wait()
 	return nil
 }

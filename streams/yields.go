@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,7 +43,7 @@ func (s *Store) YieldNotices(k multinode.InvocationKey) (<-chan struct{}, func()
 }
 
 func (s *Store) tailYields(running context.Context) error {
-	return s.tail(running, "KV_"+yieldsBucket, kvSubject(yieldsBucket, ""), func(k multinode.ExecutionKey) {
+	return s.tail(running, s.yieldsStream, kvSubject(yieldsBucket, ""), func(k multinode.ExecutionKey) {
 		s.yieldNotices.notify(InvocationKeyName(k.Invocation))
 	})
 }
@@ -72,22 +73,30 @@ func (s *Store) WatchYields(ctx context.Context, k multinode.InvocationKey) (<-c
 }
 
 // follow hands the messages of an ordered consumer to each, one at a time, until
-// ctx ends, and then calls done once. Where it returns an error it called
-// neither.
+// ctx ends, and then calls done once, and nothing after it; each must return when
+// ctx ends. Where it returns an error it called neither.
 func (s *Store) follow(ctx context.Context, stream string, config jetstream.OrderedConsumerConfig, each func(jetstream.Msg), done func()) error {
 	consumer, err := s.js.OrderedConsumer(ctx, stream, config)
 	if err != nil {
 		return classify("follow "+stream, err)
 	}
-	consuming, err := consumer.Consume(each)
+	// A message may still come after the consuming has ended.
+	var handling sync.Mutex
+	consuming, err := consumer.Consume(func(m jetstream.Msg) {
+		handling.Lock()
+		defer handling.Unlock()
+		if ctx.Err() == nil {
+			each(m)
+		}
+	})
 	if err != nil {
 		return classify("follow "+stream, err)
 	}
-	go func() {
-		<-ctx.Done()
+	context.AfterFunc(ctx, func() {
 		consuming.Stop()
-		<-consuming.Closed()
+		handling.Lock()
+		defer handling.Unlock()
 		done()
-	}()
+	})
 	return nil
 }
