@@ -44,6 +44,10 @@ func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multino
 	switch {
 	case errors.As(err, &failure):
 		err = d.fail(ctx, p, v, failure.Detail)
+	case errors.Is(err, streams.ErrNotFound):
+		// An undeploy of the last other version with the same code removed it just
+		// after this one was made to rely on it.
+		err = d.fail(ctx, p, v, "the uploaded code is not there any more: deploy it again")
 	case err == nil:
 		err = d.activate(ctx, p, v, functions)
 	case ctx.Err() == nil:

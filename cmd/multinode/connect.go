@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,7 @@ func (a *app) connect() (*client.Client, error) {
 func (a *app) dial(login config.Login) (*client.Client, error) {
 	c, err := client.New(client.Options{URL: login.URL, Key: login.Key, UserAgent: "multinode/" + version()})
 	if err != nil {
-		return nil, errors.New(err.Error() + ". Run `multinode login` to give another one")
+		return nil, fmt.Errorf("%w. To mend it, %s", err, a.anotherServer(login.URL, "run `multinode login` and give another one"))
 	}
 	return c, nil
 }

@@ -33,24 +33,36 @@ func TestList(t *testing.T) {
 	f := newFake(t)
 	f.answers("GET /projects", wire.ProjectsList{Projects: []wire.ProjectInfo{
 		{ProjectName: "my project", CreationTime: noon},
+		{ProjectName: "broken", CreationTime: noon},
 		{ProjectName: "old", CreationTime: noon - 86_400, DeletionRequestTime: ptr(int64(noon))},
 	}})
+	f.answers("GET /projects/my project/versions/latest", someVersion())
+	f.answers("GET /projects/broken/versions/latest", wire.VersionDoesNotExist)
 	s := newShell(t, f)
-	s.expect(exitOK, `PROJECT     CREATED
-my project  2023-11-14 22:13:20
-old         2023-11-13 22:13:20  is being undeployed
+	s.expect(exitOK, `PROJECT     CREATED              STATE
+my project  2023-11-14 22:13:20  ready
+broken      2023-11-14 22:13:20  no version is ready
+old         2023-11-13 22:13:20  being undeployed
 `, "", "list")
 	s.expect(exitOK, `{
   "projects": [
     {
       "project_name": "my project",
       "deletion_request_time": null,
-      "creation_time": 1700000000
+      "creation_time": 1700000000,
+      "state": "ready"
+    },
+    {
+      "project_name": "broken",
+      "deletion_request_time": null,
+      "creation_time": 1700000000,
+      "state": "no version is ready"
     },
     {
       "project_name": "old",
       "deletion_request_time": 1700000000,
-      "creation_time": 1699913600
+      "creation_time": 1699913600,
+      "state": "being undeployed"
     }
   ]
 }
@@ -129,14 +141,14 @@ func TestDescribeFunction(t *testing.T) {
   NAME  CPU  MEMORY   CONCURRENCY  RETRIES  TIMEOUT
   add   0.1  256 MiB  10           1        1h 30m
 
-Newest invocations
+Newest invocations of this version (--version-id shows those of another)
   ID     STATUS     CREATED              UPDATED              STARTED BY
   inv-2  RUNNING    2023-11-14 22:13:20  2023-11-14 22:13:21  inv-0 (main)
 `+strings.Repeat("  inv-1  SUCCEEDED  2023-11-14 22:13:20  2023-11-14 22:13:20\n", 9)+"  and 1 older\n",
 		"", "describe", "--project-name=p", "--function-name=add")
 
 	f.answers("GET /projects/p/versions/latest/functions/add/invocations", wire.InvocationsListForFunction{})
-	if _, out, _ := s.run("describe", "--project-name=p", "--function-name=add"); !strings.HasSuffix(out, "Newest invocations\n  none\n") {
+	if _, out, _ := s.run("describe", "--project-name=p", "--function-name=add"); !strings.HasSuffix(out, "of another)\n  none\n") {
 		t.Errorf("no invocations:\n%s", out)
 	}
 	s.expect(exitFailure, "", "Error: function \"sub\" does not exist in this version of project \"p\". Run `multinode describe --project-name=p` to see those that do\n",

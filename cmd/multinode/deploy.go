@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"multinode"
 	"multinode/bundle"
 	"multinode/client"
 	"multinode/cmd/multinode/internal/show"
@@ -63,10 +64,15 @@ func (a *app) upgradeCommand() *cobra.Command {
 func (a *app) deployAction(t *target, mode func() wire.DeploymentMode) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		t.dir = args[0]
+		if err := multinode.ValidateProjectName(t.project); errors.Is(err, multinode.ErrNameTooLong) {
+			return usage("%s", a.explainKnown(wire.ProjectNameIsTooLong, t))
+		} else if err != nil {
+			return usage("%w. Choose another --project-name", err)
+		}
 		return a.action(t, func(ctx context.Context, c *client.Client) error {
 			version, err := a.deploy(ctx, c, t, mode())
 			if err != nil {
-				return deployFailure(err, mode(), t)
+				return deployFailure(ctx, c, err, mode(), t)
 			}
 			return a.deployed(version, t)
 		})(cmd, args)
@@ -166,7 +172,7 @@ func (a *app) showFailure(err error) {
 }
 
 // deployFailure says what to do about a failure that came after the checks.
-func deployFailure(err error, mode wire.DeploymentMode, t *target) error {
+func deployFailure(ctx context.Context, c *client.Client, err error, mode wire.DeploymentMode, t *target) error {
 	command := func(dir string) string {
 		switch mode {
 		case wire.DeployUpgrade:
@@ -181,7 +187,7 @@ func deployFailure(err error, mode wire.DeploymentMode, t *target) error {
 	switch {
 	case errors.As(err, &failed):
 		serves := "What was deployed before still serves"
-		if mode == wire.DeployCreate {
+		if mode == wire.DeployCreate || noneReady(ctx, c, t.project) {
 			serves = "Nothing is deployed"
 		}
 		return fmt.Errorf("version %s could not be prepared, for the reason above. %s. Mend it and run `%s` again", failed.Version, serves, command(shellWord(t.dir)))
@@ -191,6 +197,12 @@ func deployFailure(err error, mode wire.DeploymentMode, t *target) error {
 		return interrupted("the server may go on preparing what was uploaded. Run `%s` to see", t.command("describe", ofProject...))
 	}
 	return err
+}
+
+// noneReady tells whether the project is known to have no version that is ready.
+func noneReady(ctx context.Context, c *client.Client, project string) bool {
+	_, err := c.Version(ctx, project, client.Latest)
+	return errors.Is(err, wire.VersionDoesNotExist) || errors.Is(err, wire.ProjectDoesNotExist)
 }
 
 func (a *app) deployed(v wire.VersionInfo, t *target) error {

@@ -156,12 +156,22 @@ func TestDeployThatCannotBePrepared(t *testing.T) {
 		wire.EventFailed, wire.ErrorBody{Detail: "ERROR: No matching distribution\nfound for numpyy"})
 	dir := project(t, map[string]string{"main.py": "x"})
 	s := newShell(t, f)
-	for command, serves := range map[string]string{"deploy": "Nothing is deployed", "upgrade": "What was deployed before still serves"} {
-		code, out, stderr := s.run(command, dir, "--project-name=p")
+	const none, before = "Nothing is deployed", "What was deployed before still serves"
+	for _, c := range []struct {
+		command, flag, serves string
+		latest                any
+	}{
+		{"deploy", "", none, wire.VersionDoesNotExist},
+		{"upgrade", "", none, wire.VersionDoesNotExist},
+		{"upgrade", " --deploy", none, wire.VersionDoesNotExist},
+		{"upgrade", "", before, someVersion()},
+	} {
+		f.answers("GET /projects/p/versions/latest", c.latest)
+		code, out, stderr := s.run(append([]string{c.command, dir, "--project-name=p"}, strings.Fields(c.flag)...)...)
 		want := "Preparing\n  ERROR: No matching distribution\n  found for numpyy\nError: version ver-1 could not be prepared, for the reason above. " +
-			serves + ". Mend it and run `multinode " + command + " " + dir + " --project-name=p` again\n"
+			c.serves + ". Mend it and run `multinode " + c.command + " " + dir + " --project-name=p" + c.flag + "` again\n"
 		if code != exitFailure || out != "" || !strings.HasSuffix(stderr, want) {
-			t.Errorf("%s: %d\n%s\nwant at its end:\n%s", command, code, stderr, want)
+			t.Errorf("%s: %d\n%s\nwant at its end:\n%s", c.command+c.flag, code, stderr, want)
 		}
 	}
 }

@@ -159,7 +159,11 @@ func (a *app) describeFunction(ctx context.Context, c *client.Client, t *target)
 	style := a.screen.Style
 	a.screen.Printf("%s  %s\n%s", style.Bold("Function "+t.function), version.VersionID,
 		show.Functions([]wire.FunctionInfo{function}, nil, style))
-	a.screen.Printf("\n%s\n", style.Bold("Newest invocations"))
+	another := ""
+	if t.version == "" {
+		another = " " + style.Dim("(--version-id shows those of another)")
+	}
+	a.screen.Printf("\n%s%s\n", style.Bold("Newest invocations of this version"), another)
 	if len(page.Invocations) == 0 {
 		a.screen.Printf("  none\n")
 		return nil

@@ -310,7 +310,7 @@ func TestProjectsThatCannotBeDeployed(t *testing.T) {
 		})
 	}
 	contains(t, user.mustFail(exitFailure, "invoke", "--project-name=bad", "--function-name=f"), "bad")
-	contains(t, user.mustFail(exitFailure, "deploy", project(t, map[string]string{"main.py": object}), "--project-name="+strings.Repeat("x", 65)), "too long")
+	contains(t, user.mustFail(exitUsage, "deploy", project(t, map[string]string{"main.py": object}), "--project-name="+strings.Repeat("x", 65)), "too long")
 }
 
 func TestUpRefusesWhatIsNotSafe(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"multinode/client"
 	"multinode/cmd/multinode/internal/config"
@@ -19,7 +20,7 @@ func (a *app) explain(err error, t *target) error {
 	}
 	var down *client.UnreachableError
 	if errors.As(err, &down) {
-		return fmt.Errorf("no server answers at %s (%s). Start one with `multinode up`, or choose another with `multinode login`", down.URL, down.Reason())
+		return fmt.Errorf("no server answers at %s (%s). Start one with `multinode up`, or %s", down.URL, down.Reason(), a.anotherServer(down.URL, "choose another with `multinode login`"))
 	}
 	var known *wire.Error
 	if errors.As(err, &known) {
@@ -29,7 +30,7 @@ func (a *app) explain(err error, t *target) error {
 	}
 	var answer *client.Error
 	if errors.As(err, &answer) {
-		return explainAnswer(answer)
+		return a.explainAnswer(answer)
 	}
 	return err
 }
@@ -69,14 +70,33 @@ func (a *app) explainKnown(e *wire.Error, t *target) string {
 	return ""
 }
 
-func explainAnswer(e *client.Error) error {
+func (a *app) explainAnswer(e *client.Error) error {
 	switch e.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		return fmt.Errorf("%s: %s. Try again later", e.Op, e.Detail)
+		return fmt.Errorf("%s: %s Try again later", e.Op, sentence(e.Detail))
 	case http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%s: the server takes no body of this size: %s", e.Op, e.Detail)
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return fmt.Errorf("%s: %s (HTTP %d). The address may not be that of a Multinode server: run `multinode login` to give another one", e.Op, e.Detail, e.Status)
+		return fmt.Errorf("%s: %s (HTTP %d). The address may not be that of a Multinode server: %s", e.Op, e.Detail, e.Status, a.anotherServer(a.getenv(config.URLVariable), "run `multinode login` to give another one"))
 	}
 	return e
+}
+
+// anotherServer says how to choose another server than this one: as given, unless
+// the environment chose it.
+func (a *app) anotherServer(url, otherwise string) string {
+	bare := func(url string) string { return strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/") }
+	if chosen := a.getenv(config.URLVariable); chosen != "" && bare(chosen) == bare(url) {
+		return "change the address in " + config.URLVariable + ", which decides as long as it is set"
+	}
+	return otherwise
+}
+
+// sentence ends a text with a full stop, unless it ends like a sentence already.
+func sentence(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" || strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }

@@ -133,6 +133,7 @@ type shell struct {
 	home       string
 	env        map[string]string
 	in         string
+	stdin      io.Reader // instead of in
 	interrupts chan os.Signal
 	stderr     io.Writer // beside the one that is returned
 	poll       time.Duration
@@ -153,8 +154,12 @@ func newShell(t *testing.T, f *fake) *shell {
 func (s *shell) run(args ...string) (code int, stdout, stderr string) {
 	s.t.Helper()
 	var out, err bytes.Buffer
+	in := s.stdin
+	if in == nil {
+		in = strings.NewReader(s.in)
+	}
 	code = run(s.t.Context(), args, console{
-		in: strings.NewReader(s.in), out: &out, err: io.MultiWriter(&err, s.stderr),
+		in: in, out: &out, err: io.MultiWriter(&err, s.stderr),
 		getenv: func(name string) string { return s.env[name] },
 		home:   s.home, interrupts: s.interrupts, environments: environments, poll: s.poll,
 	})

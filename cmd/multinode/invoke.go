@@ -18,23 +18,33 @@ func (a *app) invokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "invoke",
 		Short: "Run a function, show its output, print its result",
-		Long: fmt.Sprintf(`Runs a function. Its log and what it yields go to stderr while it runs, its result
-to stdout as JSON. The first Ctrl-C asks it to end, the second leaves it to itself.
+		Long: fmt.Sprintf(`Runs a function. Its log and what it yields go to stderr while it runs, the value
+of one that succeeds to stdout as JSON. The first Ctrl-C asks it to end, the second
+leaves it to itself.
 
-Exit code: 0 it succeeded, %d it failed, %d wrong use, %d it was cancelled, %d it timed out.`,
-			exitFailure, exitUsage, exitCancelled, exitTimedOut),
+--args and --kwargs take JSON, or @FILE for the JSON in a file, or - for that on
+stdin (one of the two only).
+
+Exit code: 0 it succeeded, %d it failed, %d wrong use, %d it was cancelled, %d it timed out,
+%d an interrupt ended the command before the invocation had finished.`,
+			exitFailure, exitUsage, exitCancelled, exitTimedOut, exitInterrupted),
 		Example: `  multinode invoke --project-name=my_project --function-name=f --args '[1, 2]' --kwargs '{"x": 3}'
-  multinode invoke --project-name=my_project --function-name=f --args '[1]' --detach`,
+  multinode invoke --project-name=my_project --function-name=f --args '[1]' --detach
+  multinode invoke --project-name=my_project --function-name=f --args @args.json
+  produce | multinode invoke --project-name=my_project --function-name=f --kwargs -`,
 		Args: arguments(),
-		PreRunE: func(*cobra.Command, []string) (err error) {
-			input, err = functionInput(args, kwargs)
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			err := a.readArguments(cmd.Context(), &args, &kwargs)
+			if err == nil {
+				input, err = functionInput(args, kwargs)
+			}
 			return err
 		},
 	}
 	t.projectFlag(a, cmd)
 	t.functionFlags(a, cmd)
-	cmd.Flags().StringVar(&args, "args", "[]", "positional arguments, a JSON array")
-	cmd.Flags().StringVar(&kwargs, "kwargs", "{}", "keyword arguments, a JSON object")
+	cmd.Flags().StringVar(&args, "args", "[]", "positional arguments, a JSON array, @FILE or - (stdin)")
+	cmd.Flags().StringVar(&kwargs, "kwargs", "{}", "keyword arguments, a JSON object, @FILE or - (stdin)")
 	cmd.Flags().BoolVarP(&detach, "detach", "d", false, "print the invocation's ID and return at once")
 	a.jsonFlag(cmd)
 	require(cmd, "project-name", "function-name")
@@ -78,12 +88,8 @@ func (a *app) outcome(info wire.InvocationInfo, t *target) error {
 		if err := a.printJSON(info); err != nil {
 			return err
 		}
-	} else if info.Output != nil && info.Status != wire.StatusFailed {
+	} else if info.Output != nil && info.Status == wire.StatusSucceeded {
 		a.screen.Printf("%s\n", *info.Output)
-	}
-	reason := ""
-	if info.ErrorMessage != nil && *info.ErrorMessage != "" {
-		reason = ": " + *info.ErrorMessage
 	}
 	var code int
 	var end string
@@ -97,7 +103,10 @@ func (a *app) outcome(info wire.InvocationInfo, t *target) error {
 	default:
 		code, end = exitFailure, "failed"
 	}
-	return &exitError{code, fmt.Errorf("%s %s%s. Run `%s` for its executions", info.InvocationID, end, reason, t.command("describe", ofInvocation...))}
+	if info.ErrorMessage != nil && *info.ErrorMessage != "" {
+		end += ": " + *info.ErrorMessage
+	}
+	return &exitError{code, fmt.Errorf("%s %s Run `%s` for its executions", info.InvocationID, sentence(end), t.command("describe", ofInvocation...))}
 }
 
 // leave says how to find an invocation again that goes on by itself.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -67,16 +69,37 @@ func TestInvokeExitsWithTheOutcome(t *testing.T) {
 		end    string
 	}{
 		{wire.StatusFailed, exitFailure, "", "inv-1 failed: ValueError: no good"},
-		{wire.StatusCancelled, exitCancelled, "7\n", "inv-1 was cancelled: ValueError: no good"},
-		{wire.StatusTimedOut, exitTimedOut, "7\n", "inv-1 timed out: ValueError: no good"},
+		{wire.StatusCancelled, exitCancelled, "", "inv-1 was cancelled: ValueError: no good"},
+		{wire.StatusTimedOut, exitTimedOut, "", "inv-1 timed out: ValueError: no good"},
 	} {
 		f := newFake(t)
 		f.answers("POST "+invocations, someInvocation(wire.StatusPending))
 		end := someInvocation(c.status)
-		end.Output, end.ErrorMessage = ptr("7"), ptr("ValueError:\nno good")
+		end.Output, end.ErrorMessage = ptr("7"), ptr("ValueError:\nno good.")
 		f.events("GET "+invoked+"/events", wire.EventEnd, end)
 		newShell(t, f).expect(c.code, c.stdout, "add inv-1\nError: "+c.end+look, invokeAdd...)
 	}
+}
+
+func TestInvokeReadsItsArguments(t *testing.T) {
+	f := newFake(t)
+	f.answers("POST "+invocations, someInvocation(wire.StatusPending))
+	s := newShell(t, f)
+	s.in = "{\"x\":\n 3}\n"
+	dir := project(t, map[string]string{"args.json": "[1,\n2]\n"})
+	file := "@" + filepath.Join(dir, "args.json")
+	s.expect(exitOK, "inv-1\n", "", append(invokeAdd, "-d", "--args", file, "--kwargs", "-")...)
+	if got, want := f.asked()[0], `POST `+invocations+` {"parent_invocation":null,"input":"[[1,2], {\"x\":3}]"}`; got != want {
+		t.Errorf("asked for %s\nwant %s", got, want)
+	}
+	s.expect(exitUsage, "", "Error: only one of --args and --kwargs can be - (stdin). Give the other one as JSON or @FILE\n",
+		append(invokeAdd, "--args=-", "--kwargs=-")...)
+	s.expect(exitUsage, "", "Error: --kwargs could not be read: open "+file[1:]+"x: no such file or directory\n",
+		append(invokeAdd, "--kwargs", file+"x")...)
+	s.expect(exitUsage, "", "Error: --args could not be read: read "+dir+": is a directory\n", append(invokeAdd, "--args", "@"+dir)...)
+	s.interrupts <- os.Interrupt
+	s.stdin, _ = io.Pipe()
+	s.expect(exitInterrupted, "", "Interrupted.\n", append(invokeAdd, "--args=-")...)
 }
 
 func TestInvokeRefused(t *testing.T) {

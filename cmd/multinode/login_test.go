@@ -54,7 +54,7 @@ func TestLoginAndLogout(t *testing.T) {
 	s.expect(exitOK, "", "✓ Logged out.\nMULTINODE_API_URL is still set, and will be used.\nMULTINODE_API_KEY is still set, and will be used.\n", "logout")
 
 	s.env = map[string]string{}
-	s.expect(exitFailure, "", "Error: server address \"ftp://x\": want http://HOST:PORT or https://HOST. Run `multinode login` to give another one\n",
+	s.expect(exitFailure, "", "Error: server address \"ftp://x\": want http://HOST:PORT or https://HOST. To mend it, run `multinode login` and give another one\n",
 		"login", "--url=ftp://x", "--key=k")
 }
 
@@ -68,8 +68,12 @@ func TestNotLoggedIn(t *testing.T) {
 	s.env[config.KeyVariable] = "k"
 	code, _, stderr := s.run("list")
 	if code != exitFailure || !strings.HasPrefix(stderr, "Error: no server answers at http://127.0.0.1:1 (") ||
-		!strings.HasSuffix(stderr, "Start one with `multinode up`, or choose another with `multinode login`\n") {
+		!strings.HasSuffix(stderr, "Start one with `multinode up`, or change the address in MULTINODE_API_URL, which decides as long as it is set\n") {
 		t.Errorf("unreachable: %d, %s", code, stderr)
+	}
+	code, _, stderr = s.run("login", "--url=http://127.0.0.1:2", "--key=k")
+	if code != exitFailure || !strings.HasSuffix(stderr, "Start one with `multinode up`, or choose another with `multinode login`\n") {
+		t.Errorf("login, unreachable: %d, %s", code, stderr)
 	}
 	s.home = ""
 	s.env = map[string]string{}

@@ -15,11 +15,14 @@ func (a *app) rootCommand() *cobra.Command {
 
 Start a server with ` + "`multinode up`" + `, log in with ` + "`multinode login`" + `, then deploy a
 folder that holds a main.py. To see it work first, run ` + "`multinode demo`" + `.`,
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SuggestionsMinimumDistance = 2
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/exec"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"multinode"
 	"multinode/cmd/multinode/internal/config"
 	"multinode/cmd/multinode/internal/term"
 	"multinode/embedded"
@@ -19,6 +21,9 @@ import (
 // stopTimeout bounds how long the server takes to end once it is asked to.
 const stopTimeout = 45 * time.Second
 
+// leaseText is how long workers go on without a server.
+var leaseText = fmt.Sprintf("%d s", multinode.WorkerLease/time.Second)
+
 func (a *app) upCommand() *cobra.Command {
 	var o up.Options
 	var verbose bool
@@ -26,7 +31,8 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Start a server: NATS, gateway and dispatcher in one process",
 		Long: `Starts a server: NATS, gateway and dispatcher in one process. What it stores
-outlives it; workers that run when it stops are found again by the next one.
+outlives it; workers that run when it stops go on, and are found again by the next
+one on the same data folder if it starts within ` + leaseText + `.
 
 Its API key is ` + config.KeyVariable + ` if that is set, else one that is made the
 first time and kept in the data folder.`,
@@ -55,6 +61,11 @@ func (a *app) upOptions(o *up.Options, verbose bool) error {
 			return usage("there is no home folder to keep data in. Choose a folder with --data-dir")
 		}
 		o.DataDir = filepath.Join(a.home, ".multinode", "data")
+	}
+	if o.Python != "" {
+		if _, err := exec.LookPath(o.Python); err != nil {
+			return usage("--python is %s, which is not a program that can be run (%w). Give the path of a Python interpreter", shellWord(o.Python), err)
+		}
 	}
 	o.APIKey = a.getenv(config.KeyVariable)
 	o.SyncAlways, o.Environments = true, a.environments
@@ -92,7 +103,7 @@ func (a *app) up(ctx context.Context, o up.Options) error {
 	case <-system.Done():
 		return system.Wait()
 	case <-a.interrupts:
-		a.screen.Note("Stopping. Ctrl-C again ends it at once.")
+		a.screen.Note("Stopping. Workers that run go on, and the next `multinode up` on this data folder finds them again if it starts within " + leaseText + ". Ctrl-C again ends it at once.")
 		return stopSystem(ctx, system, a)
 	case <-ctx.Done():
 		return stopSystem(context.WithoutCancel(ctx), system, a)

@@ -17,12 +17,16 @@ func TestWrongUse(t *testing.T) {
 	}{
 		{in("frob"), "there is no command \"frob\". Run `multinode --help` for the commands"},
 		{in("lis"), "there is no command \"lis\". Did you mean `multinode list`?"},
+		{in("lsit"), "there is no command \"lsit\". Did you mean `multinode list`?"},
 		{in("list --frob"), "unknown flag: --frob. Run `multinode list --help` for the flags"},
 		{in("list x"), "\"x\" is one argument too many. Run `multinode list --help` for an example"},
 		{in("deploy"), "PROJECT_DIR is missing. Run `multinode deploy --help` for an example"},
 		{in("deploy x"), "--project-name is missing. Run `multinode deploy --help` for an example"},
 		{in("upgrade x --project-name="), "--project-name is missing. Run `multinode upgrade --help` for an example"},
 		{in("deploy x --project-name"), "flag needs an argument: --project-name. Run `multinode deploy --help` for the flags"},
+		{[]string{"deploy", "x", "--project-name", "a\nb"}, "the project name contains a control character. Choose another --project-name"},
+		{[]string{"upgrade", "x", "--project-name", strings.Repeat("x", 65)}, "the project name \"" + strings.Repeat("x", 65) + "\" is too long: at most 64 characters. Choose a shorter --project-name"},
+		{in("up --python /nope"), "--python is /nope, which is not a program that can be run (exec: \"/nope\": stat /nope: no such file or directory). Give the path of a Python interpreter"},
 		{in("logs --project-name=p"), "--function-name and --invocation-id are missing. Run `multinode logs --help` for an example"},
 		{in("cancel"), "--project-name, --function-name and --invocation-id are missing. Run `multinode cancel --help` for an example"},
 		{in("undeploy"), "--project-name is missing. Run `multinode undeploy --help` for an example"},
@@ -59,6 +63,12 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	if code, out, _ := s.run("version"); code != exitOK || !strings.HasPrefix(out, "multinode dev (go1.") {
 		t.Errorf("version: %d, %q", code, out)
+	}
+	if code, out, _ := s.run("--version"); code != exitOK || !strings.HasPrefix(out, "multinode dev (go1.") {
+		t.Errorf("--version: %d, %q", code, out)
+	}
+	if code, out, _ := s.run("invoke", "--help"); code != exitOK || !strings.Contains(out, "130 an interrupt") || !strings.Contains(out, "@FILE") {
+		t.Errorf("invoke --help: %d, %q", code, out)
 	}
 	if code, out, _ := s.run("version", "--json"); code != exitOK || !strings.Contains(out, `"version": "dev"`) {
 		t.Errorf("version --json: %d, %q", code, out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -22,17 +23,23 @@ func version() string {
 	return info.Main.Version
 }
 
+const platform = runtime.GOOS + "/" + runtime.GOARCH
+
+// versionLine is the version for people.
+func versionLine() string {
+	return fmt.Sprintf("multinode %s (%s, %s)", version(), runtime.Version(), platform)
+}
+
 func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
 		Args:  arguments(),
 		RunE: func(*cobra.Command, []string) error {
-			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if a.json {
 				return a.printJSON(map[string]string{"version": version(), "go": runtime.Version(), "platform": platform})
 			}
-			a.screen.Printf("multinode %s (%s, %s)\n", version(), runtime.Version(), platform)
+			a.screen.Printf("%s\n", versionLine())
 			return nil
 		},
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // venvTime bounds making an empty environment.
@@ -101,8 +102,58 @@ func pipFailure(said tail) string {
 		}
 	}
 	detail := "pip could not install " + requirementsFile + ":\n" + strings.TrimSpace(strings.Join(said.lines[from:], "\n"))
-	if strings.Contains(detail, "multinode") && strings.Contains(detail, "conflict") {
-		detail += "\nThe server installs the multinode package that fits it: take multinode out of " + requirementsFile + "."
+	if hint := conflictHint(said.lines[from:]); hint != "" {
+		detail += "\n" + hint
 	}
 	return detail
+}
+
+// conflictHint says what to change where pip's list of what conflicts has package
+// multinode in it, else nothing.
+func conflictHint(lines []string) string {
+	type demand struct{ by, what string } // by is empty for the user's own
+	var demands []demand
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		if what, ok := strings.CutPrefix(line, "The user requested "); ok {
+			what = strings.TrimPrefix(what, "(constraint) ")
+			if packageName(what) != "multinode" {
+				demands = append(demands, demand{what: what})
+			} else if !strings.Contains(what, wheelFolder) {
+				return "The server installs the multinode package that fits it: take multinode out of " + requirementsFile + "."
+			}
+		} else if by, what, ok := strings.Cut(line, " depends on "); ok {
+			demands = append(demands, demand{by, what})
+		}
+	}
+	for _, ours := range demands {
+		if packageName(ours.by) != "multinode" {
+			continue
+		}
+		for _, d := range demands {
+			switch {
+			case packageName(d.what) != packageName(ours.what) || packageName(d.by) == "multinode":
+			case d.by == "":
+				return fmt.Sprintf("%s in %s conflicts with %s, which package multinode itself needs: loosen that line.", d.what, requirementsFile, ours.what)
+			default:
+				return fmt.Sprintf("%s needs %s, which conflicts with %s, which package multinode itself needs: loosen the line of %s that asks for %s.",
+					d.by, d.what, ours.what, requirementsFile, packageName(d.by))
+			}
+		}
+	}
+	return ""
+}
+
+// wheelFolder is in the path of the multinode package that the server installs.
+const wheelFolder = "multinode-wheel-"
+
+// packageName is the normal form of the name that a requirement begins with.
+func packageName(requirement string) string {
+	end := strings.IndexFunc(requirement, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	})
+	if end >= 0 {
+		requirement = requirement[:end]
+	}
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(requirement))
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+import shlex
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
 from multinode._environment import worker_context
-from multinode._requests import PATIENT_TRIES, path_of, send
+from multinode._requests import PATIENT_TRIES, TRIES, path_of, send
 from multinode._specs import FunctionSpec
 from multinode._steps import Request, Sleep, Steps, Together
 from multinode.core.invocation import Invocation, InvocationStatus, status_from_wire
@@ -14,9 +15,13 @@ from multinode.errors import (
     FunctionDoesNotExist,
     InvalidUseError,
     InvocationCancelledError,
+    InvocationDoesNotExist,
     InvocationFailedError,
     InvocationIsAlreadyTerminated,
     InvocationTimedOutError,
+    MultinodeApiException,
+    ProjectDoesNotExist,
+    VersionDoesNotExist,
 )
 
 LATEST = "latest"
@@ -61,7 +66,8 @@ def find(
     _require_text(function_name, "function_name")
     _require_text(reference, "version_id")
     path = path_of("projects", project_name, "versions", reference)
-    version = yield from send(Request("GET", path))
+    wanted = Target(project_name, reference, function_name)
+    version = yield from _ask(wanted, Request("GET", path))
     specs = {info["function_name"]: FunctionSpec.from_wire(info) for info in version["functions"]}
     if function_name not in specs:
         raise FunctionDoesNotExist(
@@ -77,7 +83,7 @@ def start(target: Target, input_text: str) -> Steps[str]:
     body = {"input": input_text, "parent_invocation": _parent(target)}
     # With this key the API takes a repeated request for what it is.
     headers = {"Idempotency-Key": os.urandom(16).hex()}
-    info = yield from send(Request("POST", target.path(), body=body, headers=headers))
+    info = yield from _ask(target, Request("POST", target.path(), body=body, headers=headers))
     return str(info["invocation_id"])
 
 
@@ -93,7 +99,7 @@ def start_all(target: Target, input_texts: Sequence[str]) -> Steps[List[str]]:
 
 def get(target: Target, invocation_id: str) -> Steps[Invocation]:
     """Get an invocation as it is now."""
-    info = yield from send(_request_for(target, invocation_id))
+    info = yield from _ask(target, _request_for(target, invocation_id), invocation_id)
     return Invocation.from_wire(info)
 
 
@@ -101,12 +107,11 @@ def await_result(target: Target, invocation_id: str) -> Steps[Any]:
     """Wait until an invocation has finished, and return its result."""
     early = 0
     request = _request_for(target, invocation_id)
+    request = request._replace(query={"wait": str(_WAIT)}, patience=_WAIT + 15.0)
     while True:
-        info = yield from send(
-            request._replace(query={"wait": str(_WAIT)}, patience=_WAIT + 15.0), PATIENT_TRIES
-        )
+        info = yield from _ask(target, request, invocation_id, tries=PATIENT_TRIES)
         if status_from_wire(info).finished:
-            return _result_of(Invocation.from_wire(info), invocation_id)
+            return _result_of(Invocation.from_wire(info), target, invocation_id)
         early += 1
         if early > _EARLY_ANSWERS:
             yield Sleep(_REST)
@@ -120,14 +125,15 @@ def call(target: Target, input_text: str) -> Steps[Any]:
 
 def cancel(target: Target, invocation_id: str) -> Steps[None]:
     """Ask for an invocation to be cancelled."""
-    path = _request_for(target, invocation_id).path + "/cancel"
-    yield from send(Request("PUT", path), done_before=(InvocationIsAlreadyTerminated,))
+    request = Request("PUT", _request_for(target, invocation_id).path + "/cancel")
+    done_before = (InvocationIsAlreadyTerminated,)
+    yield from _ask(target, request, invocation_id, done_before=done_before)
 
 
 def page(target: Target, offset: Optional[str]) -> Steps[InvocationIdsList]:
     """List invocations, newest first."""
     query = {} if offset is None else {"initial_offset": offset}
-    answer = yield from send(Request("GET", target.path(), query=query))
+    answer = yield from _ask(target, Request("GET", target.path(), query=query))
     ids = [invocation["invocation_id"] for invocation in answer["invocations"]]
     return InvocationIdsList(ids, answer["next_offset"])
 
@@ -137,14 +143,78 @@ def _request_for(target: Target, invocation_id: str) -> Request:
     return Request("GET", target.path(invocation_id))
 
 
-def _result_of(invocation: Invocation, invocation_id: str) -> Any:
+def _ask(
+    target: Target,
+    request: Request,
+    invocation_id: str = "",
+    tries: int = TRIES,
+    done_before: Tuple[Type[MultinodeApiException], ...] = (),
+) -> Steps[Any]:
+    """Send a request about the target, and name in the error what does not exist."""
+    try:
+        return (yield from send(request, tries, done_before))
+    except (
+        ProjectDoesNotExist,
+        VersionDoesNotExist,
+        FunctionDoesNotExist,
+        InvocationDoesNotExist,
+    ) as error:
+        raise type(error)(_describe_missing(error, target, invocation_id)) from None
+
+
+def _describe_missing(error: MultinodeApiException, target: Target, invocation_id: str) -> str:
+    project, version = f'project "{target.project_name}"', f'Version "{target.version_id}"'
+    if isinstance(error, ProjectDoesNotExist):
+        return f"There is no {project}. `multinode list` shows those that there are."
+    if isinstance(error, VersionDoesNotExist):
+        describe = f"`multinode describe {_flag('project-name', target.project_name)}`"
+        if target.version_id == LATEST:
+            return f"There is no version of {project} that is ready. {describe} shows why."
+        return f"{version} of {project} does not exist. {describe} shows those that do."
+    if isinstance(error, FunctionDoesNotExist):
+        return f'{version} of {project} has no function "{target.function_name}".'
+    return (
+        f'Function "{target.function_name}" in version "{target.version_id}" of {project} has no '
+        f'invocation "{invocation_id}". An invocation belongs to the version that it was '
+        "started with."
+    )
+
+
+def _result_of(invocation: Invocation, target: Target, invocation_id: str) -> Any:
+    kind: Union[
+        Type[InvocationFailedError], Type[InvocationCancelledError], Type[InvocationTimedOutError]
+    ]
+    error = invocation.error
     if invocation.status is InvocationStatus.FAILED:
-        raise InvocationFailedError(invocation.error or "The invocation failed.")
-    if invocation.status is InvocationStatus.CANCELLED:
-        raise InvocationCancelledError(f"The invocation {invocation_id} was cancelled.")
-    if invocation.status is InvocationStatus.TIMED_OUT:
-        raise InvocationTimedOutError(f"The invocation {invocation_id} timed out.")
-    return invocation.result
+        kind, text = InvocationFailedError, error or "The invocation failed"
+    elif invocation.status is InvocationStatus.CANCELLED:
+        kind, text = InvocationCancelledError, "The invocation was cancelled"
+    elif invocation.status is InvocationStatus.TIMED_OUT:
+        kind, text = InvocationTimedOutError, "The invocation timed out"
+    else:
+        return invocation.result
+    # An interrupt that the function let pass says nothing more.
+    if error and kind is not InvocationFailedError and not error.startswith(kind.__name__):
+        text += f": {error}"
+    flags = [
+        _flag("project-name", target.project_name),
+        _flag("version-id", target.version_id),
+        _flag("function-name", target.function_name),
+        _flag("invocation-id", invocation_id),
+    ]
+    raise kind(
+        f"{text} (invocation {invocation_id} of {target.project_name}/{target.function_name}; "
+        f"its output: `multinode logs {' '.join(flags)}`)",
+        invocation_id=invocation_id,
+        function_name=target.function_name,
+        project_name=target.project_name,
+        error=error,
+    )
+
+
+def _flag(name: str, value: str) -> str:
+    """Spell a flag of the command line, to be copied into a shell."""
+    return f"--{name}={shlex.quote(value)}"
 
 
 def _parent(target: Target) -> Optional[Dict[str, str]]:

@@ -37,7 +37,7 @@ def load_config() -> Config:
     if not api_url or not api_key:
         raise MissingEnvironmentVariableError(
             "Multinode is not configured here: run `multinode login`, or set the environment "
-            f"variable {' and '.join(missing)}."
+            f"variable{'s' if len(missing) > 1 else ''} {' and '.join(missing)}."
         )
     return Config(_checked_url(str(api_url)), _checked_key(str(api_key)))
 

@@ -82,6 +82,18 @@ class Function(Generic[P, R]):
         where = f" of {self.project_name}, {self.version_id}" if self.project_name else ""
         return f"<multinode function {self.fn_spec.function_name}{where}>"
 
+    if not TYPE_CHECKING:  # a type checker is to say that it cannot be called
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Refuse to be called without saying where to run."""
+            name = self.fn_spec.function_name
+            here = f"{name}.call_local(...) to run it in this process, " if self.fn else ""
+            raise InvalidUseError(
+                f"{name} is a function that runs on workers, and cannot be called directly. Use "
+                f"{here}{name}.call_remote(...) to run it on a worker and wait for its result, "
+                f"or {name}.start(...) to run it on a worker without waiting."
+            )
+
     def start(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Start an invocation with these arguments, and return its ID without waiting for it.
 
@@ -120,7 +132,8 @@ class Function(Generic[P, R]):
         while the API is out of reach for up to some minutes.
 
         Raises:
-            InvocationFailedError: it failed; the text is the function's own error.
+            InvocationFailedError: it failed; the text begins with the function's own error, which
+                is also the attribute ``error``.
             InvocationCancelledError: it was cancelled.
             InvocationTimedOutError: it took longer than the function's timeout.
             InvocationDoesNotExist: this function has no such invocation.

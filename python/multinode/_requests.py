@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import Any, Iterator, Optional, Tuple, Type, Union
 from urllib.parse import quote
 
+from multinode import _environment as environment
 from multinode._steps import Failure, Request, Response, Sleep, Steps
 from multinode.api_client.error_types import (
     ApiException,
@@ -109,7 +111,11 @@ def _describe_problem(problem: Any) -> str:
 
 
 def _unreachable(failure: Failure) -> ApiUnreachable:
+    if os.environ.get(environment.API_URL):
+        source = f"the environment variable {environment.API_URL} decides it."
+    else:
+        source = "`multinode login` changes it."
     return ApiUnreachable(
         f"The Multinode API at {failure.url} cannot be reached ({failure.reason}). Check that "
-        "it runs, and that the URL is right: `multinode login` changes it."
+        f"it runs, and that the URL is right: {source}"
     )

@@ -4,6 +4,8 @@ All derive from :class:`MultinodeError`, but for those of the REST API, which de
 :class:`MultinodeApiException`.
 """
 
+from typing import Any, Optional
+
 from multinode.api_client.error_types import (
     ApiException,
     ApiKeyIsInvalid,
@@ -70,23 +72,52 @@ class FunctionErrorMessageSizeLimitExceeded(MultinodeError):
     """The text of a function's error is longer than 16,384 characters."""
 
 
-class InvocationFailedError(MultinodeError):
-    """The invocation failed, on its last permitted try; the text is the function's error."""
+class _InvocationError(MultinodeError):
+    """An invocation ended without a result."""
+
+    def __init__(
+        self,
+        *args: Any,
+        invocation_id: Optional[str] = None,
+        function_name: Optional[str] = None,
+        project_name: Optional[str] = None,
+        error: Optional[str] = None,
+    ) -> None:
+        super().__init__(*args)
+        self.invocation_id = invocation_id
+        self.function_name = function_name
+        self.project_name = project_name
+        self.error = error
 
 
-class InvocationCancelledError(MultinodeError):
-    """The invocation was cancelled.
+class InvocationFailedError(_InvocationError):
+    """The invocation failed, on its last permitted try.
 
-    Raised where a result is awaited, and inside the function that is being cancelled, which
-    then has two minutes to end.
+    The text begins with the function's own error, and goes on with whose it is.
+
+    Attributes:
+        invocation_id: the invocation, None where that is not known.
+        function_name: its function, or None.
+        project_name: its project, or None.
+        error: the function's own error alone, such as ``"ValueError: no good"``, or None.
     """
 
 
-class InvocationTimedOutError(MultinodeError):
+class InvocationCancelledError(_InvocationError):
+    """The invocation was cancelled.
+
+    Raised where a result is awaited, and inside the function that is being cancelled, which
+    then has two minutes to end. It has the attributes of :class:`InvocationFailedError`; inside
+    the function they are None.
+    """
+
+
+class InvocationTimedOutError(_InvocationError):
     """The invocation ran longer than its function's timeout.
 
     Raised where a result is awaited, and inside the function whose time is up, which then has
-    two minutes to end.
+    two minutes to end. It has the attributes of :class:`InvocationFailedError`; inside the
+    function they are None.
     """
 
 

@@ -35,8 +35,8 @@ def test_from_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("saved", "missing"),
     [
-        (None, "MULTINODE_API_URL and MULTINODE_API_KEY"),
-        ("{}", "MULTINODE_API_URL and MULTINODE_API_KEY"),
+        (None, "variables MULTINODE_API_URL and MULTINODE_API_KEY"),
+        ("{}", "variables MULTINODE_API_URL and MULTINODE_API_KEY"),
         ('{"api_url": "http://x", "api_key": null}', "variable MULTINODE_API_KEY"),
         ('{"api_key": "k"}', "variable MULTINODE_API_URL"),
     ],

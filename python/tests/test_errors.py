@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,9 @@ def test_each_error_of_the_contract(
     with pytest.raises(expected) as raised:
         f.start()
     assert type(raised.value) is expected
-    assert str(raised.value) == detail
+    if status != 404:  # those name what does not exist
+        assert str(raised.value) == detail
+    assert str(error_types.resolve_error(status, detail)) == detail
     assert (raised.value.status, raised.value.detail) == (status, detail)
     # Another text with the same status is another error.
     assert type(error_types.resolve_error(status, detail + "!")) is ApiException
@@ -121,3 +124,19 @@ def test_errors_have_a_base_and_travel(name: str) -> None:
     instance = cls(503, "full") if cls is ApiException else cls("text")
     for same in (pickle.loads(pickle.dumps(instance)), copy.copy(instance)):
         assert (type(same), str(same)) == (cls, str(instance))
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        errors.InvocationFailedError,
+        errors.InvocationCancelledError,
+        errors.InvocationTimedOutError,
+    ],
+)
+def test_invocation_errors_can_be_made_of_anything(cls: Any) -> None:
+    for args in ((), ("text",), ("text", 2)):
+        error = cls(*args)
+        assert error.args == args
+        values = (error.invocation_id, error.function_name, error.project_name, error.error)
+        assert values == (None,) * 4

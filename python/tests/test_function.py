@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import pickle
 from typing import Any, Callable, List
 
 import pytest
@@ -79,6 +80,29 @@ def test_a_missing_function_error_says_which_there_are(api: FakeApi) -> None:
         get_deployed_function("shop", "h")
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (("nowhere", "f"), 'no project "nowhere"'),
+        (("shop", "f", "ver-9"), 'Version "ver-9" of project "shop" does not exist'),
+    ],
+)
+def test_an_error_names_what_does_not_exist(api: FakeApi, names: Any, text: str) -> None:
+    with pytest.raises((ProjectDoesNotExist, VersionDoesNotExist), match=text) as raised:
+        get_deployed_function(*names)
+    assert raised.value.status == 404
+    assert raised.value.detail == type(raised.value).detail
+
+
+def test_a_project_without_a_ready_version(api: FakeApi) -> None:
+    from .fake_api import error
+
+    detail = VersionDoesNotExist.detail
+    api.interventions.append(lambda request: error(404, detail))
+    with pytest.raises(VersionDoesNotExist, match=r"ready.*--project-name='my shop'` shows why"):
+        get_deployed_function("my shop", "f")
+
+
 def test_start_sends_plain_json_and_no_parent(api: FakeApi, f: Caller) -> None:
     assert f.start(1, "two", x=3) == "inv-0"
     assert json.loads(api.bodies[0]["input"]) == [[1, "two"], {"x": 3}]
@@ -142,17 +166,47 @@ def test_await_result_waits_through_changes(api: FakeApi, f: Caller) -> None:
 @pytest.mark.parametrize(
     ("outcome", "expected", "text"),
     [
-        (ended("FAILED", "ValueError: no good"), InvocationFailedError, "^ValueError: no good$"),
-        (ended("CANCELLED"), InvocationCancelledError, "inv-0 was cancelled"),
-        (ended("TIMED_OUT"), InvocationTimedOutError, "inv-0 timed out"),
+        (ended("FAILED", "ValueError: no"), InvocationFailedError, "ValueError: no"),
+        (ended("FAILED"), InvocationFailedError, "The invocation failed"),
+        (ended("CANCELLED"), InvocationCancelledError, "The invocation was cancelled"),
+        (
+            ended("CANCELLED", "InvocationCancelledError: the invocation was cancelled"),
+            InvocationCancelledError,
+            "The invocation was cancelled",
+        ),
+        (
+            ended("CANCELLED", "ValueError: no"),
+            InvocationCancelledError,
+            "The invocation was cancelled: ValueError: no",
+        ),
+        (ended("TIMED_OUT"), InvocationTimedOutError, "The invocation timed out"),
     ],
 )
 def test_call_remote_raises_what_became_of_it(
     api: FakeApi, f: Caller, outcome: Any, expected: Any, text: str
 ) -> None:
     api.outcome = lambda _: outcome
-    with pytest.raises(expected, match=text):
-        f.call_remote()
+    calls: List[Callable[[], Any]] = [
+        f.call_remote,
+        lambda: f.await_result(f.start()),
+        lambda: list(f.map([1])),
+    ]
+    for number, call in enumerate(calls):
+        with pytest.raises(expected) as raised:
+            call()
+        invocation_id = f"inv-{number}"
+        assert str(raised.value) == (
+            f"{text} (invocation {invocation_id} of shop/f; its output: `multinode logs "
+            f"--project-name=shop --version-id=ver-1 --function-name=f "
+            f"--invocation-id={invocation_id}`)"
+        )
+        same = pickle.loads(pickle.dumps(raised.value))
+        for error in (raised.value, same):
+            assert type(error) is expected
+            assert str(error) == str(raised.value)
+            assert error.invocation_id == invocation_id
+            assert (error.project_name, error.function_name) == ("shop", "f")
+            assert error.error == outcome["error_message"]
 
 
 def test_call_remote(api: FakeApi, f: Caller) -> None:
@@ -252,7 +306,7 @@ def test_list_pages_newest_first(api: FakeApi, f: Caller) -> None:
 
 @pytest.mark.parametrize("method", ["get", "cancel", "await_result"])
 def test_an_unknown_invocation(f: Caller, method: str) -> None:
-    with pytest.raises(InvocationDoesNotExist):
+    with pytest.raises(InvocationDoesNotExist, match=r'"f".* "ver-1" .*"shop" .*"inv-9"'):
         getattr(f, method)("inv-9")
     for nonsense in ("", None, 3):
         with pytest.raises(InvalidUseError, match="invocation_id"):
@@ -269,6 +323,25 @@ def test_nothing_too_large_is_sent(api: FakeApi, f: Caller) -> None:
 def test_functions_of_a_deployment_cannot_run_here(f: Caller) -> None:
     with pytest.raises(InvalidUseError, match="call_remote"):
         f.call_local(1)
+
+
+def test_functions_are_not_called_directly(api: FakeApi) -> None:
+    mn = Multinode()
+
+    @mn.function()
+    def decorated(x: int) -> int:
+        return x
+
+    functions: List[Any] = [decorated, get_deployed_function("shop", "f")]
+    texts = []
+    for function in functions:
+        with pytest.raises(InvalidUseError) as raised:
+            function(5)
+        texts.append(str(raised.value))
+    for part in ("decorated.call_local(...)", "decorated.call_remote(...)", "decorated.start(...)"):
+        assert part in texts[0]
+    assert "call_local" not in texts[1]
+    assert "f.call_remote(...)" in texts[1]
 
 
 def test_a_decorated_function_is_not_for_outside(

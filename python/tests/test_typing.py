@@ -47,6 +47,7 @@ def arguments_are_checked() -> None:
     plain.start("1")  # type: ignore[arg-type]
     plain.call_local(1, z="")  # type: ignore[call-arg]
     coroutine.start()  # type: ignore[call-arg]
+    plain(1)  # type: ignore[operator]
 
 
 async def twins_are_typed_alike() -> None:

@@ -11,13 +11,26 @@ import (
 // indent is that of what belongs to a heading.
 const indent = "  "
 
+// What can be done with a project, in a list.
+const (
+	Ready           = "ready"
+	NoneReady       = "no version is ready"
+	BeingUndeployed = "being undeployed"
+)
+
+// ListedProject is a project in a list.
+type ListedProject struct {
+	wire.ProjectInfo
+	State string `json:"state"`
+}
+
 // Projects is the list of projects.
-func Projects(projects []wire.ProjectInfo, style term.Style) string {
-	rows := [][]term.Cell{heading(style, "PROJECT", "CREATED", "")}
+func Projects(projects []ListedProject, style term.Style) string {
+	rows := [][]term.Cell{heading(style, "PROJECT", "CREATED", "STATE")}
 	for _, p := range projects {
-		state := term.Cell{}
-		if p.DeletionRequestTime != nil {
-			state = term.Cell{Text: "is being undeployed", Paint: style.Yellow}
+		state := term.Cell{Text: p.State, Paint: style.Yellow}
+		if p.State == Ready {
+			state.Paint = style.Green
 		}
 		rows = append(rows, []term.Cell{{Text: p.ProjectName, Paint: style.Bold}, {Text: Time(p.CreationTime)}, state})
 	}
