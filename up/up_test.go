@@ -8,46 +8,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"multinode/client"
 	"multinode/embedded"
+	"multinode/internal/testlog"
 	"multinode/up"
 	"multinode/wire"
 )
 
 func options(t *testing.T, dir string) up.Options {
 	o := up.DefaultOptions(dir)
-	o.Logger = slog.New(slog.NewTextHandler(newTestLog(t), nil))
+	o.Logger = slog.New(slog.NewTextHandler(testlog.New(t), nil))
 	return o
-}
-
-// testLog logs what is said before the test ends; afterwards nobody may.
-type testLog struct {
-	mu   sync.Mutex
-	t    *testing.T
-	done bool
-}
-
-func newTestLog(t *testing.T) *testLog {
-	l := &testLog{t: t}
-	t.Cleanup(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.done = true
-	})
-	return l
-}
-
-func (l *testLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.done {
-		l.t.Logf("%s", p)
-	}
-	return len(p), nil
 }
 
 func start(t *testing.T, o up.Options) *up.System {

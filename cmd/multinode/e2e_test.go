@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"multinode/cmd/multinode/internal/config"
+	"multinode/internal/testlog"
 )
 
 // server is a `multinode up` that runs within the test.
@@ -29,7 +29,7 @@ func startServer(t *testing.T, dir string) *server {
 	t.Helper()
 	s := &server{shell: newShell(t, nil), ended: make(chan int, 1)}
 	read, write := io.Pipe()
-	s.stderr = newTestLog(t)
+	s.stderr = testlog.New(t)
 	go func() {
 		// Not the test's context: that ends before what cleans up.
 		s.ended <- run(context.Background(), []string{"up", "--data-dir", dir, "--listen", "127.0.0.1:0", "--json"}, console{
@@ -63,32 +63,6 @@ func (s *server) login() *shell {
 	user.poll = 50 * time.Millisecond
 	user.mustRun("login", "--url="+s.URL, "--key="+s.Key)
 	return user
-}
-
-// testLog logs what is said before the test ends; afterwards nobody may.
-type testLog struct {
-	mu   sync.Mutex
-	t    *testing.T
-	done bool
-}
-
-func newTestLog(t *testing.T) *testLog {
-	l := &testLog{t: t}
-	t.Cleanup(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.done = true
-	})
-	return l
-}
-
-func (l *testLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.done {
-		l.t.Logf("server: %s", p)
-	}
-	return len(p), nil
 }
 
 // mustRun runs the program and returns its stdout and stderr.
@@ -277,7 +251,7 @@ func startForever(t *testing.T, user *shell, name string) (id string) {
 		}
 	})
 	code := run(t.Context(), []string{"logs", "-f", name, "--function-name=forever", "--invocation-id=" + id}, console{
-		in: strings.NewReader(""), out: seen, err: newTestLog(t), getenv: func(string) string { return "" },
+		in: strings.NewReader(""), out: seen, err: testlog.New(t), getenv: func(string) string { return "" },
 		home: user.home, interrupts: follower.interrupts, poll: time.Millisecond,
 	})
 	if code != exitInterrupted {
@@ -325,7 +299,7 @@ func TestUpRefusesWhatIsNotSafe(t *testing.T) {
 func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := newShell(t, nil)
-	s.stderr = newTestLog(t)
+	s.stderr = testlog.New(t)
 	out, stderr := s.mustRun("demo")
 	if want := "\"Hello, world!\"\n{\"done\": \"100%\", \"primes\": 2262}\n\"succeeded at the second attempt\"\n\"simultaneously\"\n"; out != want {
 		t.Errorf("results:\n%s\nwant:\n%s", out, want)

@@ -124,7 +124,7 @@ func (b *Builder) make(ctx context.Context, env environment, project string, nee
 // install has pip install package multinode and what the project asks for: at
 // once, so that it finds versions that fit both.
 func (b *Builder) install(ctx context.Context, env environment, pip []string, project string, needs requirements, lock *os.File, tell func(string)) error {
-	wheels, err := os.MkdirTemp("", "multinode-wheel-")
+	wheels, err := os.MkdirTemp("", wheelFolder)
 	if err != nil {
 		return fmt.Errorf("writing the multinode package: %w", err)
 	}
