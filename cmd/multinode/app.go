@@ -75,12 +75,17 @@ func (a *app) jsonFlag(cmd *cobra.Command) {
 // interruptible returns a context that the first interrupt ends.
 func (a *app) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		select {
 		case <-a.interrupts:
 			cancel(errInterrupted)
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, func() { cancel(nil) }
+	return ctx, func() {
+		cancel(nil)
+		<-ended // or it could take an interrupt that is meant for what comes next
+	}
 }
