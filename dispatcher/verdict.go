@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"multinode"
@@ -29,7 +30,11 @@ func (l *lease) verdict(ctx context.Context, kind multinode.OutcomeKind, reason 
 func (l *lease) putVerdict(ctx context.Context, kind multinode.OutcomeKind, reason string) (multinode.Outcome, error) {
 	stored, won, err := l.d.Store.PutOutcome(ctx, l.executionKey(), multinode.Outcome{Kind: kind, Error: truncate(reason)})
 	if won {
-		l.log.Warn("ended an execution by verdict", "outcome", string(kind), "reason", reason)
+		level := slog.LevelWarn
+		if kind == multinode.OutcomeCancelled {
+			level = slog.LevelInfo // somebody asked for it
+		}
+		l.log.Log(ctx, level, "ended an execution by verdict", "outcome", string(kind), "reason", reason)
 		l.writeLog(ctx, reason)
 	}
 	return stored, err
