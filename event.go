@@ -20,7 +20,9 @@ type Accepted struct {
 // LaunchIntended adds an execution, before anything is launched for it.
 type LaunchIntended struct {
 	Execution string
-	At        time.Time
+	// Place is where its worker is to run: see Execution.Place.
+	Place string
+	At    time.Time
 }
 
 // LaunchDeferred takes an intended execution back: there was no capacity, or the

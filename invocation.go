@@ -61,15 +61,17 @@ type Invocation struct {
 	// CancelRequestedAt is when somebody first asked to cancel it or an ancestor.
 	CancelRequestedAt *time.Time  `json:"cancel_requested_at,omitempty"`
 	Executions        []Execution `json:"executions,omitempty"`
-	// Waiting says why there is no live execution, where more is known than
-	// that others are ahead.
+	// Waiting says why no worker has started, where more is known than that others
+	// are ahead. It stays while the next one is being launched.
 	Waiting *Waiting `json:"waiting,omitempty"`
 }
 
 // Waiting is the reason for which a launch was put off.
 type Waiting struct {
-	Reason string    `json:"reason"`
-	Until  time.Time `json:"until"`
+	Reason string `json:"reason"`
+	// Since is when the first of the launches in a row was put off.
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
 }
 
 // Parent returns the invocation that started this one, if any did.
@@ -120,7 +122,10 @@ const (
 
 // Execution is one try of an invocation.
 type Execution struct {
-	ID    string         `json:"id"`
+	ID string `json:"id"`
+	// Place is where its worker was to be launched, in the words of the
+	// provisioner there. Elsewhere nobody can look at it: only its beats tell.
+	Place string         `json:"place,omitempty"`
 	State ExecutionState `json:"state"`
 	// Incarnation tells the worker that was let in from any other that claims
 	// the same execution.
@@ -138,6 +143,16 @@ type Execution struct {
 	// launched it: a kind and an ID.
 	Worker *Worker `json:"worker,omitempty"`
 }
+
+// httpWorker begins the incarnations of workers that have nothing but HTTP.
+const httpWorker = "http"
+
+// NewHTTPIncarnation returns the incarnation of a worker that was let in over HTTP.
+func NewHTTPIncarnation() string { return NewID(httpWorker) }
+
+// OverHTTP tells whether the execution's worker has nothing but HTTP: then it
+// neither beats nor hears what is wanted of it.
+func (e Execution) OverHTTP() bool { return ValidID(httpWorker, e.Incarnation) }
 
 // Worker is a provisioner's serialised handle on a worker.
 type Worker struct {

@@ -85,8 +85,8 @@ func (i *Invocation) intend(e LaunchIntended) error {
 	case i.CancelRequestedAt != nil:
 		return ErrCancelRequested
 	}
-	i.Executions = append(i.Executions, Execution{ID: e.Execution, State: Starting, CreatedAt: e.At})
-	i.Waiting = nil
+	// Why it waited stays known until a worker starts: see Waiting.Since.
+	i.Executions = append(i.Executions, Execution{ID: e.Execution, Place: e.Place, State: Starting, CreatedAt: e.At})
 	return nil
 }
 
@@ -100,10 +100,14 @@ func (i *Invocation) postpone(e LaunchDeferred) error {
 	}
 	i.Executions = i.Executions[:len(i.Executions)-1]
 	if i.CancelRequestedAt != nil {
-		i.Status = Cancelled
+		i.Status, i.Waiting = Cancelled, nil
 		return nil
 	}
-	i.Waiting = &Waiting{Reason: e.Reason, Until: e.Until}
+	since := e.At
+	if i.Waiting != nil && !i.Waiting.Since.IsZero() {
+		since = i.Waiting.Since
+	}
+	i.Waiting = &Waiting{Reason: e.Reason, Since: since, Until: e.Until}
 	return nil
 }
 
@@ -134,7 +138,7 @@ func (i *Invocation) start(e WorkerStarted) error {
 	}
 	at := e.At
 	x.State, x.StartedAt, x.Incarnation = ExecutionRunning, &at, e.Incarnation
-	i.Status = Running
+	i.Status, i.Waiting = Running, nil
 	return nil
 }
 
@@ -184,7 +188,7 @@ func (i *Invocation) end(e ExecutionEnded) error {
 		// A worker that gives up without having been asked has failed.
 		x.Outcome = OutcomeFailed
 	}
-	i.Status = i.statusAfter(*x)
+	i.Status, i.Waiting = i.statusAfter(*x), nil
 	return nil
 }
 

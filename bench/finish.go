@@ -18,7 +18,7 @@ const finishes = 40
 // outcome, by the server's own time stamp, to a client that waits for it. Its floor is one request to the same HTTP
 // server and two puts into a bucket on the same disk.
 func measureFinish(ctx context.Context, r *report) error {
-	s, err := startSystem(ctx, benchProject)
+	s, err := startSystem(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ const launches = 40
 // process cannot do without: starting, and importing jsonpickle, in the same
 // environment.
 func measureLaunch(ctx context.Context, r *report) error {
-	s, err := startSystem(ctx, benchProject)
+	s, err := startSystem(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,13 @@ var figures = []struct {
 	{"start", "a start is accepted", measureStart},
 	{"launch", "from start to the first line of the user's function", measureLaunch},
 	{"finish", "from the put of the worker's outcome to a waiting client", measureFinish},
+	{"slot", "a slot that is freed is taken by the next in a queue", measureSlot},
 	{"idle", "100 functions deployed, nothing to do", measureIdle},
 	{"list", "the 50 newest of many invocations", measureList},
 }
 
 func main() {
-	only := flag.String("only", "", "comma-separated figures: start, launch, finish, idle, list; all by default")
+	only := flag.String("only", "", "comma-separated figures: start, launch, finish, slot, idle, list; all by default")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := measure(ctx, *only)

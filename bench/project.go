@@ -8,7 +8,8 @@ import (
 )
 
 // benchProject has a function that keeps its only slot, one that says when its
-// first line ran, and one that ends after the client has begun to wait.
+// first line ran, one that ends after the client has begun to wait, and one whose
+// only slot is soon free again.
 const benchProject = `
 import time
 from multinode import Multinode
@@ -26,6 +27,10 @@ def now():
 @mn.function()
 def later():
     time.sleep(0.3)
+
+@mn.function(max_concurrency=1)
+def queued():
+    pass
 `
 
 // manyFunctions is a project of n functions.

@@ -19,7 +19,7 @@ const startFor = 4 * time.Second
 // synced to the same disk, and an authenticated request to the same HTTP server
 // that does nothing else.
 func measureStart(ctx context.Context, r *report) error {
-	s, err := startSystem(ctx, benchProject)
+	s, err := startSystem(ctx)
 	if err != nil {
 		return err
 	}

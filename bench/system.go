@@ -26,8 +26,8 @@ type system struct {
 }
 
 // startSystem starts a system as `multinode up` does, writes synced, and deploys
-// a project with this main.py.
-func startSystem(ctx context.Context, main string) (s *system, err error) {
+// benchProject.
+func startSystem(ctx context.Context) (s *system, err error) {
 	s = &system{project: "bench"}
 	if s.dir, err = os.MkdirTemp("", "multinode-bench-"); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func startSystem(ctx context.Context, main string) (s *system, err error) {
 	if s.nats, err = s.up.Connect("bench"); err != nil {
 		return nil, err
 	}
-	folder, err := writeProject(s.dir, main)
+	folder, err := writeProject(s.dir, benchProject)
 	if err != nil {
 		return nil, err
 	}

@@ -3,34 +3,34 @@ package dispatcher
 import (
 	"context"
 	"errors"
-	"time"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
 // begin brings a delivered request to a live execution. It returns errDropped
 // where the request was answered instead.
 func (l *lease) begin(ctx context.Context) error {
-	if l.delivery.Malformed != nil {
-		return l.reject(ctx, l.delivery.Malformed)
-	}
+	failpoint.Hit("dispatcher.delivered")
 	// Creation and intent are one write where nobody has made the record yet.
 	accepted, err := l.d.Store.Accepted(ctx, l.delivery.Request)
-	if errors.Is(err, streams.ErrVersionUnknown) {
-		return l.reject(ctx, err)
+	if errors.Is(err, streams.ErrMalformed) {
+		return l.reject(ctx, accepted, err)
 	}
 	if err != nil {
 		return err
 	}
 	execution := multinode.NewID(multinode.ExecutionPrefix)
-	events := []multinode.Event{accepted, multinode.LaunchIntended{Execution: execution, At: time.Now().UTC()}}
+	events := []multinode.Event{accepted, multinode.LaunchIntended{
+		Execution: execution, Place: l.d.Provisioner.Place(), At: l.d.now(),
+	}}
 	ended, err := l.d.ancestorEnded(ctx, multinode.Invocation{Key: l.key, Lineage: accepted.Lineage})
 	if err != nil {
 		return err
 	}
 	if ended = ended || l.d.undeploying(ctx, l.key.Project, l.key.Generation); ended {
-		events = []multinode.Event{accepted, multinode.CancelRequested{At: time.Now().UTC()}}
+		events = []multinode.Event{accepted, multinode.CancelRequested{At: l.d.now()}}
 	}
 	err = l.apply(ctx, events...)
 	switch {
@@ -43,6 +43,7 @@ func (l *lease) begin(ctx context.Context) error {
 	case ended:
 		return answered(l.finish(ctx))
 	}
+	failpoint.Hit("dispatcher.intended")
 	l.hold(execution)
 	return l.launch(ctx)
 }
@@ -65,40 +66,52 @@ func (l *lease) adopt(ctx context.Context) error {
 		l.worker = *live.Worker
 	}
 	if live.InterruptedAt != nil {
-		l.interruptedAt = time.Now() // its grace is counted anew
+		l.interruptedAt = l.d.Clock.Now() // its grace is counted anew
 		l.desired.Store(live.Interrupt)
 	}
 	if l.record.CancelRequestedAt != nil {
 		notice(l.look, struct{}{})
 	}
-	if _, _, err := l.d.Store.Outcome(ctx, l.executionKey()); err == nil {
+	l.noteStart(live, true)
+	switch _, _, err := l.d.Store.Outcome(ctx, l.executionKey()); {
+	case err == nil:
 		return nil // watch settles it
+	case !errors.Is(err, streams.ErrNotFound):
+		return err
+	}
+	if !l.isHere(live) {
+		// A worker that was not launched yet cannot be told from one that has ended:
+		// it is launched at its own place only, and silence decides.
+		failpoint.Hit("dispatcher.adopted")
+		l.log.Info("adopted an execution of another place", "state", string(live.State), "place", live.Place)
+		return nil
 	}
 	alive, err := l.d.workerAlive(ctx, live.ID)
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("dispatcher.adopted")
 	l.log.Info("adopted an execution", "state", string(live.State), "worker_alive", alive)
 	switch {
+	case alive && live.OverHTTP() && live.InterruptedAt != nil:
+		l.stopGently()
 	case alive:
 	case live.State == multinode.Starting && l.record.CancelRequestedAt == nil:
 		// The intent may have been stored and nothing launched: launching is
 		// idempotent.
 		return l.launch(ctx)
 	default:
-		notice(l.exited, exitUnseen(live.ID))
+		l.gone = exitUnseen(live.ID)
 	}
 	return nil
 }
 
 // reject ends an invocation that can never run.
-func (l *lease) reject(ctx context.Context, reason error) error {
+func (l *lease) reject(ctx context.Context, accepted multinode.Accepted, reason error) error {
 	execution := multinode.NewID(multinode.ExecutionPrefix)
-	now := time.Now().UTC()
-	err := l.apply(ctx, multinode.Accepted{
-		Key: l.key, Version: l.delivery.Version, Spec: multinode.FunctionSpec{Name: l.key.Function},
-		Sequence: l.delivery.Sequence, At: l.delivery.Time.UTC(),
-	}, multinode.LaunchIntended{Execution: execution, At: now})
+	err := l.apply(ctx, accepted, multinode.LaunchIntended{
+		Execution: execution, Place: l.d.Provisioner.Place(), At: l.d.now(),
+	})
 	if errors.Is(err, multinode.ErrTerminal) {
 		return answered(l.finish(ctx))
 	}
@@ -109,6 +122,7 @@ func (l *lease) reject(ctx context.Context, reason error) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("dispatcher.rejecting")
 	l.hold(execution)
-	return answered(l.verdict(ctx, multinode.OutcomeLaunchFailed, "the request cannot be run: "+reason.Error()))
+	return answered(l.verdict(ctx, multinode.OutcomeLaunchFailed, "it cannot be run: "+reason.Error()))
 }

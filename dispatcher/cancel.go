@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
+	"multinode/streams/index"
 )
 
 // cancelHinted hears of every cancel in the system. It wakes the leases that the
 // cancel concerns and queues the walk to the descendants.
 func (d *Dispatcher) cancelHinted(k multinode.InvocationKey) {
 	d.mu.Lock()
-	for l := range d.all {
+	for _, l := range d.all {
 		if l.concerns(k) {
 			notice(l.look, struct{}{})
 		}
@@ -61,8 +63,16 @@ func takesAlong(ancestor multinode.Invocation) bool {
 	return ancestor.CancelRequestedAt != nil || ancestor.Status == multinode.TimedOut
 }
 
-// cancelRetry is how long a walk that failed waits.
-const cancelRetry = time.Second
+const (
+	// cancelRetry is how long a walk that failed waits.
+	cancelRetry = time.Second
+	// cancelAgain is how often the children of an invocation that is being
+	// cancelled are looked for: in its grace its code may start more.
+	cancelAgain = 2 * time.Second
+	// lateRecord is how long after its end they are still looked for: the record of
+	// a child follows the acceptance of its request, and may come late.
+	lateRecord = 15 * time.Second
+)
 
 // carryCancels requests the cancellation of the descendants of what was
 // cancelled or timed out. A child that starts meanwhile finds out by itself,
@@ -73,41 +83,57 @@ func (d *Dispatcher) carryCancels(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		if err := d.cancelChildren(ctx, k); err != nil && ctx.Err() == nil {
+		again, err := d.cancelChildren(ctx, k)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
 			d.log.Warn("a cancel did not reach all descendants yet", "invocation_id", k.ID, "error", err)
-			time.AfterFunc(cancelRetry, func() { d.cancels.add(k) })
+			d.Clock.AfterFunc(cancelRetry, func() { d.cancels.add(k) })
+		case again:
+			d.Clock.AfterFunc(cancelAgain, func() { d.cancels.add(k) })
 		}
 	}
 }
 
-func (d *Dispatcher) cancelChildren(ctx context.Context, k multinode.InvocationKey) error {
-	record, _, err := d.Store.Record(ctx, k)
+// cancelChildren tells whether it is to be repeated: what has not ended may still
+// start children.
+func (d *Dispatcher) cancelChildren(ctx context.Context, k multinode.InvocationKey) (again bool, err error) {
+	// From the leader: the hint may have come sooner than a replica.
+	record, err := d.Store.CurrentRecord(ctx, k)
 	if err != nil || !takesAlong(record) {
-		return ignoreGone(err)
+		return false, ignoreGone(err)
 	}
 	// Children that were recorded before this moment must be in the index.
 	revision, err := d.Store.RecordsRevision(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := d.Index.WaitFor(ctx, revision); err != nil {
-		return err
+		return false, err
 	}
-	children, err := d.Index.Children(k)
-	if err != nil {
-		return err
-	}
-	for _, child := range children {
-		if child.Status.Terminal() || child.CancelRequestedAt != nil {
-			continue
+	failpoint.Hit("dispatcher.carrying_cancel")
+	again = !record.Status.Terminal() || d.Clock.Since(record.UpdatedAt) < lateRecord
+	return again, d.cancelBelow(ctx, k, multinode.MaxDepth)
+}
+
+// cancelBelow cancels the unfinished children, whose own hints lead to theirs, and
+// looks for more of them below those that have ended.
+func (d *Dispatcher) cancelBelow(ctx context.Context, k multinode.InvocationKey, depth int) error {
+	var failure error
+	err := d.Index.EachChild(k, func(child index.Entry) bool {
+		ended := child.Status.Terminal()
+		if !ended && child.CancelRequestedAt == nil {
+			_, _, err := d.Store.RequestCancel(ctx, child.Key)
+			failpoint.Hit("dispatcher.child_cancelled")
+			ended = errors.Is(err, multinode.ErrTerminal)
+			failure = ignoreGone(err)
 		}
-		// Its own hint then leads to its children.
-		_, _, err := d.Store.RequestCancel(ctx, child.Key)
-		if err = ignoreGone(err); err != nil {
-			return err
+		if ended && depth > 0 && failure == nil {
+			failure = d.cancelBelow(ctx, child.Key, depth-1)
 		}
-	}
-	return nil
+		return failure == nil
+	})
+	return errors.Join(err, failure)
 }
 
 // ignoreGone drops the errors which say that there is nothing left to cancel.

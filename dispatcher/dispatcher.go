@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
 	"golang.org/x/sync/errgroup"
 
+	"multinode"
 	"multinode/dispatcher/build"
 	"multinode/dispatcher/provision"
 	"multinode/streams"
@@ -26,9 +28,25 @@ type Options struct {
 	Builder     Builder
 	// MintWorker makes a NATS credentials file for one execution's worker.
 	MintWorker func(execution, executionKey string, expires time.Time) ([]byte, error)
+	// RevokeWorkers makes the servers end the connections of these executions'
+	// workers, and of no others, and refuse new ones until those times. Optional:
+	// without it the credentials of a worker that was given up are good until they
+	// expire.
+	RevokeWorkers func(ctx context.Context, executions map[string]time.Time) error
 	// NATSURL and APIURL are where workers reach NATS and the gateway.
 	NATSURL string
 	APIURL  string
+	// NATSCA is the PEM text of the authorities by which workers know NATS, where
+	// their machines do not; optional.
+	NATSCA string
+	// Retention is how long finished invocations are kept; 0 means for good.
+	Retention time.Duration
+	// RetentionBytes is what invocations may take in all, in bytes: above it those
+	// that finished first go sooner. 0 means half of what the server may store.
+	RetentionBytes int64
+	// Clock is what leases, deadlines and the times in records go by. Optional: the
+	// real one by default.
+	Clock clockwork.Clock
 	// Logger is optional.
 	Logger *slog.Logger
 }
@@ -61,11 +79,13 @@ type Dispatcher struct {
 
 	mu     sync.Mutex
 	leases map[string]*lease // by execution ID
-	all    map[*lease]struct{}
+	all    map[multinode.InvocationKey]*lease
 
 	running sync.WaitGroup
 	// carries the cancels whose descendants are to be looked at.
 	cancels *cancelQueue
+	// strangers are workers that beat and have no lease here.
+	strangers *strangers
 }
 
 // New checks the options and returns a dispatcher that does nothing before Run.
@@ -76,11 +96,18 @@ func New(o Options) (*Dispatcher, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
 	return &Dispatcher{
 		Options: o, log: o.Logger,
-		leases: map[string]*lease{}, all: map[*lease]struct{}{}, cancels: newCancelQueue(),
+		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{},
+		cancels: newCancelQueue(), strangers: newStrangers(o.Clock),
 	}, nil
 }
+
+// now is the time that goes into records.
+func (d *Dispatcher) now() time.Time { return d.Clock.Now().UTC() }
 
 // Run works until ctx ends. It then gives its leases back at once, so that
 // another dispatcher, or the next run, adopts the workers, which go on.
@@ -110,7 +137,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return intake.Run(ctx)
 	}
 	for _, loop := range []func(context.Context) error{
-		pull, d.serveWorkers, d.watchExits, d.carryCancels, d.tendRegistry, d.reap,
+		pull, d.serveWorkers, d.watchExits, d.carryCancels, d.tendRegistry, d.reap, d.reconcileRecords,
+		d.findOrphans, d.retain, d.answerStrangers, d.tendRevoked,
 	} {
 		group.Go(func() error { return loop(ctx) })
 	}
@@ -122,14 +150,25 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return err
 }
 
-// take starts a lease's goroutine.
+// take starts a lease's goroutine. A request that is delivered here once more,
+// as after a crash of the server, has one lease all the same: the newer one.
 func (d *Dispatcher) take(ctx context.Context, delivery *streams.Delivery) {
 	l := newLease(d, delivery)
+	l.beyond = ctx
+	ctx, l.end = context.WithCancelCause(ctx)
+	l.life = ctx
 	d.mu.Lock()
-	d.all[l] = struct{}{}
+	earlier := d.all[l.key]
+	d.all[l.key] = l
 	d.mu.Unlock()
 	d.running.Go(func() {
+		defer close(l.ended)
 		defer d.forget(l)
+		defer l.end(nil)
+		if earlier != nil {
+			earlier.end(errDropped)
+			<-earlier.ended
+		}
 		l.run(ctx)
 	})
 }
@@ -144,7 +183,9 @@ func (d *Dispatcher) own(execution string, l *lease) {
 func (d *Dispatcher) forget(l *lease) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.all, l)
+	if d.all[l.key] == l {
+		delete(d.all, l.key)
+	}
 	if d.leases[l.execution] == l {
 		delete(d.leases, l.execution)
 	}

@@ -258,7 +258,8 @@ func TestARequestThatCannotRunFailsWithTheReason(t *testing.T) {
 	s := newSystem(t, waiter, fn("waiter"))
 	p := s.deploy("p")
 	k := multinode.InvocationKey{Project: p.Name, Generation: p.Generation, Function: "waiter", ID: "my-own-id"}
-	_, err := s.store.Accept(t.Context(), streams.Request{Key: k, Version: "ver-unknown", Input: []byte("[[], {}]")})
+	unknown := multinode.NewID(multinode.VersionPrefix)
+	_, err := s.store.Accept(t.Context(), streams.Request{Key: k, Version: unknown, Input: []byte("[[], {}]")})
 	s.must(err)
 	// Its record is made by the dispatcher: nobody else could.
 	s.must(s.index.Ready(t.Context()))
@@ -266,7 +267,7 @@ func TestARequestThatCannotRunFailsWithTheReason(t *testing.T) {
 		changes, stop := s.index.Subscribe(k)
 		if record, err := s.store.CurrentRecord(t.Context(), k); err == nil && record.Status.Terminal() {
 			stop()
-			if record.Status != multinode.Failed || !strings.Contains(s.outcome(record).Error, "ver-unknown") {
+			if record.Status != multinode.Failed || !strings.Contains(s.outcome(record).Error, unknown) {
 				t.Errorf("%+v: %q", record, s.outcome(record).Error)
 			}
 			return

@@ -21,11 +21,33 @@
 //	                                        ├─ a live execution ─────▶ adopt, watch
 //	                                        └─ none ── intend ─▶ launch.go ─▶ watch
 //	watch (lease.go) ── outcome stored, by the worker or as a verdict (verdict.go)
-//	settle.go: outcome ─▶ record ─▶ stop the worker ─▶ ack, or nak for a retry
+//	settle.go: outcome ─▶ record ─▶ ack, or nak for a retry; a worker that has not
+//	           ended by its own outcome is stopped before the answer
 //
-// Beside the leases run one loop a file: workers.go answers workers, cancel.go
-// carries cancels to descendants, versions.go prepares what was deployed,
-// undeploy.go takes projects apart, reap.go stops workers that belong to nobody.
+// A request that is delivered to the same dispatcher once more gets a new lease,
+// and the older one ends without a word. What may take longer than the lease
+// lasts, such as a launch, has it renewed beside it (renew.go).
+//
+// # Places
+//
+// The intent names the place of the provisioner that is to launch the worker. Who
+// adopts an execution of its own place asks its provisioner: a worker that lives
+// is watched, an intent is launched again, and what has gone is settled at once.
+// Elsewhere only the worker's beats tell: silence decides, for
+// multinode.LostAfter, or for multinode.StartDeadline where it has not announced
+// itself yet. Then the execution is given up by a write, and the reaper of its own
+// place stops what may be left. A launch that came to nothing is taken back and
+// uses up no try (postpone.go).
+//
+// A worker that has nothing but HTTP (presence.go) neither beats nor listens. Its
+// lease is the provisioner's word, its time is kept here, and an interrupt is a
+// stop with grace.
+//
+// Beside the leases run one loop a file: workers.go answers workers, strangers.go
+// those that no lease wants any more, cancel.go carries cancels to descendants and
+// orphans.go finds those that a crash left out, versions.go prepares what was
+// deployed, undeploy.go takes projects apart, reap.go stops workers that belong to
+// nobody.
 //
 // # The order of writes
 //

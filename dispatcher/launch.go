@@ -2,12 +2,13 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	"multinode"
+	"multinode/dispatcher/build"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
@@ -22,6 +23,7 @@ const (
 	envAPIURL       = "MULTINODE_API_URL"
 	envAPIKey       = "MULTINODE_API_KEY"
 	envNATSURL      = "MULTINODE_NATS_URL"
+	envNATSCA       = "MULTINODE_NATS_CA"
 	envExecutionKey = "MULTINODE_EXECUTION_KEY"
 )
 
@@ -31,6 +33,7 @@ func (l *lease) launch(ctx context.Context) error {
 	intent, err := l.intent(ctx)
 	if err == nil {
 		l.worker, err = l.d.Provisioner.Launch(ctx, intent)
+		failpoint.Hit("dispatcher.launched")
 	}
 	if err == nil {
 		return nil
@@ -38,37 +41,11 @@ func (l *lease) launch(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // whoever adopts it launches it again
 	}
-	if provision.KindOf(err) == provision.Permanent {
+	var failure *build.Failure
+	if provision.KindOf(err) == provision.Permanent || errors.As(err, &failure) && l.putOffFor() > rebuildPatience {
 		return answered(l.verdict(ctx, multinode.OutcomeLaunchFailed, "the worker cannot be launched: "+err.Error()))
 	}
 	return l.postpone(ctx, err)
-}
-
-// postpone takes the intent back, which uses up no try, and has the request
-// delivered again later.
-func (l *lease) postpone(ctx context.Context, cause error) error {
-	delay := provision.RetryAfter(cause)
-	if delay == 0 {
-		delay = time.Second + rand.N(2*time.Second)
-	}
-	reason := "the launch failed and will be tried again: " + cause.Error()
-	if provision.KindOf(cause) == provision.NoCapacity {
-		reason = "no capacity: " + cause.Error()
-	}
-	l.log.Warn("the launch was put off", "reason", reason, "delay", delay.String())
-	// Whatever part of a worker exists must not come up later.
-	if err := l.d.Provisioner.Stop(ctx, l.execution, l.worker, 0); err != nil {
-		return err
-	}
-	now := time.Now().UTC()
-	err := l.apply(ctx, multinode.LaunchDeferred{Execution: l.execution, Reason: reason, Until: now.Add(delay), At: now})
-	if err != nil {
-		return err
-	}
-	if l.record.Status.Terminal() {
-		return answered(l.finish(ctx))
-	}
-	return answered(l.delivery.Nak(delay))
 }
 
 func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
@@ -86,7 +63,7 @@ func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
 	}
 	key := l.executionKey()
 	name := streams.ExecutionKeyName(key)
-	expires := time.Now().Add(multinode.StartDeadline + l.record.Spec.Timeout + multinode.Grace + multinode.CredentialMargin)
+	expires := l.d.credentialsEnd(l.record.Spec)
 	credentials, err := l.d.MintWorker(l.execution, name, expires)
 	if err != nil {
 		return provision.Intent{}, fmt.Errorf("mint the worker's credentials: %w", err)
@@ -98,7 +75,7 @@ func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
 		Environment: map[string]string{
 			envProject: l.key.Project, envVersion: l.record.Version, envFunction: l.key.Function,
 			envInvocation: l.key.ID, envExecution: l.execution, envAPIURL: l.d.APIURL, envAPIKey: l.d.Store.WorkerKey(key),
-			envNATSURL: l.d.NATSURL, envExecutionKey: name,
+			envNATSURL: l.d.NATSURL, envNATSCA: l.d.NATSCA, envExecutionKey: name,
 		},
 		Credentials: credentials,
 		Code:        provision.Code{ProjectDir: code.ProjectDir, Python: code.Python},

@@ -9,6 +9,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
@@ -29,11 +30,27 @@ type lease struct {
 	interruptedAt time.Time
 	// watching is since when silence counts.
 	watching time.Time
+	// runsSince is since when the code of a worker over HTTP runs; zero where it
+	// does not, or beats tell.
+	runsSince time.Time
+	// gone is the end of the worker, once that was seen.
+	gone *provision.Exit
+	// stopping tells that the provisioner is ending the worker with grace.
+	stopping bool
+	// unkeep ends the renewal beside what takes long; nil where there is none.
+	unkeep func()
 
 	hellos  chan helloCall
 	outcome chan struct{}
 	exited  chan provision.Exit
 	look    chan struct{}
+	// end ends the lease from outside; errDropped as the cause says that it is
+	// another's. ended is closed when it has ended.
+	end   context.CancelCauseFunc
+	life  context.Context //nolint:containedctx // for what the lease does beside its loop
+	ended chan struct{}
+	// beyond is for what goes on after the lease: it ends with the dispatcher.
+	beyond context.Context //nolint:containedctx // as life
 
 	// These three are read and written by the answers to beats, which must not wait.
 	desired  atomic.Value              // multinode.Desired
@@ -43,12 +60,13 @@ type lease struct {
 
 func newLease(d *Dispatcher, delivery *streams.Delivery) *lease {
 	l := &lease{
-		d: d, delivery: delivery, key: delivery.Key, renewed: delivery.Received,
+		d: d, delivery: delivery, key: delivery.Key, renewed: d.Clock.Now(),
 		log: d.log.With("project", delivery.Key.Project, "function", delivery.Key.Function, "invocation_id", delivery.Key.ID),
 		// One place each: a notice says that there is something to look at, and
 		// the second of two says nothing new.
 		hellos: make(chan helloCall), outcome: make(chan struct{}, 1),
 		exited: make(chan provision.Exit, 1), look: make(chan struct{}, 1),
+		ended: make(chan struct{}), life: context.Background(), beyond: context.Background(), end: func(error) {},
 	}
 	l.desired.Store(multinode.Run)
 	return l
@@ -68,13 +86,13 @@ func answered(err error) error {
 
 // run drives the lease until the request is answered or given up.
 func (l *lease) run(ctx context.Context) {
-	err := l.begin(ctx)
+	err := l.whileRenewed(ctx, l.begin, l.look)
 	if err == nil {
 		err = l.watch(ctx)
 	}
 	switch {
-	case err == nil, errors.Is(err, errDropped):
-	case ctx.Err() != nil:
+	case err == nil, errors.Is(err, errDropped), errors.Is(context.Cause(ctx), errDropped):
+	case ctx.Err() != nil, errors.Is(err, errCutShort):
 		// Whoever comes next need not wait for the lease to run out.
 		_ = l.delivery.Nak(0)
 	default:
@@ -88,15 +106,20 @@ const troubleDelay = 5 * time.Second
 
 // watch waits for the end of the live execution and settles it.
 func (l *lease) watch(ctx context.Context) error {
-	l.watching = time.Now()
+	l.watching = l.d.Clock.Now()
 	// The outcome may have been stored before anybody listened for it.
 	if done, err := l.settleIfStored(ctx); done || err != nil {
 		return err
 	}
-	tick := time.NewTicker(multinode.RenewInterval)
+	if l.gone != nil {
+		if done, err := l.workerExited(ctx); done || err != nil {
+			return err
+		}
+	}
+	tick := l.d.Clock.NewTicker(multinode.RenewInterval)
 	defer tick.Stop()
 	// A worker that does not confirm its interrupt is told again.
-	again := time.NewTicker(time.Second)
+	again := l.d.Clock.NewTicker(remindInterval)
 	defer again.Stop()
 	for {
 		var err error
@@ -105,15 +128,17 @@ func (l *lease) watch(ctx context.Context) error {
 		case <-l.outcome:
 			done, err = l.settleIfStored(ctx)
 		case exit := <-l.exited:
-			done, err = l.workerExited(ctx, exit)
+			l.gone = &exit
+			done, err = l.workerExited(ctx)
 		case call := <-l.hellos:
 			err = l.welcome(ctx, call)
 		case <-l.look:
 			done, err = l.lookAgain(ctx)
-		case <-again.C:
+		case <-again.Chan():
 			l.remind()
-		case <-tick.C:
-			done, err = l.tend(ctx, time.Now()) // the tick may have waited here for long
+			done, err = l.checkTimeout(ctx, l.d.Clock.Now())
+		case <-tick.Chan():
+			done, err = l.tend(ctx, l.d.Clock.Now()) // the tick may have waited here for long
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -125,7 +150,7 @@ func (l *lease) watch(ctx context.Context) error {
 				return err
 			}
 			if errors.Is(err, streams.ErrUnavailable) {
-				l.watching = time.Now() // the worker could not be heard either
+				l.watching = l.d.Clock.Now() // the worker could not be heard either
 			}
 			// The worker goes on whatever the trouble is, and so does the lease.
 			l.log.Warn("the execution is watched on in spite of an error", "execution_id", l.execution, "error", err)
@@ -142,28 +167,13 @@ func (l *lease) tend(ctx context.Context, now time.Time) (bool, error) {
 	if done, err := l.settleIfStored(ctx); done || err != nil {
 		return done, err
 	}
+	if l.gone != nil {
+		return l.workerExited(ctx)
+	}
 	if done, err := l.lookAgain(ctx); done || err != nil {
 		return done, err
 	}
 	return l.checkClocks(ctx, now)
-}
-
-// renew extends the lease, unless it has run out: then the request is another's
-// by now, and this dispatcher, woken from a pause, must keep still.
-func (l *lease) renew(now time.Time) error {
-	// The clock on the wall counts too: a suspended machine's other one stands still.
-	gap := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
-	if gap > multinode.AckWait {
-		return errDropped
-	}
-	if gap > multinode.RenewInterval+2*multinode.BeatInterval {
-		l.watching = now // silence counts only while listening
-	}
-	if err := l.delivery.Extend(); err != nil {
-		return err
-	}
-	l.renewed = now
-	return nil
 }
 
 // lookAgain reads the record and the ancestors' and acts on a cancel.
@@ -171,27 +181,32 @@ func (l *lease) lookAgain(ctx context.Context) (bool, error) {
 	if err := l.reload(ctx); err != nil {
 		return false, err
 	}
-	if live, ok := l.record.Live(); !ok || live.ID != l.execution {
+	live, ok := l.record.Live()
+	if !ok || live.ID != l.execution {
 		if l.record.Status.Terminal() {
 			return true, l.finish(ctx) // whoever sees it may sweep up
 		}
 		return true, errDropped // the request is another dispatcher's by now
 	}
+	l.noteStart(live, false)
 	if l.record.CancelRequestedAt == nil {
 		cancelled, err := l.d.ancestorEnded(ctx, l.record)
 		if err != nil || !cancelled {
 			return false, err
 		}
-		if err := l.apply(ctx, multinode.CancelRequested{At: time.Now().UTC()}); err != nil {
+		if err := l.apply(ctx, multinode.CancelRequested{At: l.d.now()}); err != nil {
 			return false, err
 		}
+		failpoint.Hit("dispatcher.cancel_inherited")
 	}
 	return l.interrupt(ctx, multinode.Cancel)
 }
 
 func (l *lease) reload(ctx context.Context) error {
-	record, revision, err := l.d.Store.Record(ctx, l.key)
-	if err == nil && revision > l.revision { // a replica may lag behind what this lease has written
+	// From the leader: workers are stopped for what it says, and a hint may come
+	// sooner than a replica.
+	record, revision, err := l.d.Store.CurrentRevision(ctx, l.key)
+	if err == nil {
 		l.record, l.revision = record, revision
 	}
 	return err

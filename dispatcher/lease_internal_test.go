@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
 	"multinode/dispatcher/provision"
 	"multinode/embedded/embeddedtest"
@@ -54,9 +56,10 @@ func delivered(t *testing.T) (*Dispatcher, *stops, *streams.Delivery) {
 	cancel()
 	must(t, <-done)
 	provisioner := &stops{}
+	clock := clockwork.NewFakeClock()
 	return &Dispatcher{
-		Options: Options{Store: store, Provisioner: provisioner}, log: slog.New(slog.DiscardHandler),
-		leases: map[string]*lease{}, all: map[*lease]struct{}{}, cancels: newCancelQueue(),
+		Options: Options{Store: store, Provisioner: provisioner, Clock: clock}, log: slog.New(slog.DiscardHandler),
+		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{}, cancels: newCancelQueue(), strangers: newStrangers(clock),
 	}, provisioner, delivery
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"multinode"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
@@ -13,23 +15,25 @@ import (
 const reapInterval = time.Minute
 
 // reap stops workers whose execution has ended: their dispatcher crashed between
-// the record and the stop.
+// the record and the stop, or a dispatcher at another place ended it.
 func (d *Dispatcher) reap(ctx context.Context) error {
-	tick := time.NewTicker(reapInterval)
+	tick := d.Clock.NewTicker(reapInterval)
 	defer tick.Stop()
+	gentle := newSingles()
+	defer gentle.wait()
 	for {
-		if err := d.reapPass(ctx); err != nil && ctx.Err() == nil {
+		if err := d.reapPass(ctx, gentle); err != nil && ctx.Err() == nil {
 			d.log.Warn("leftover workers could not all be looked at", "error", err)
 		}
 		select {
-		case <-tick.C:
+		case <-tick.Chan():
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (d *Dispatcher) reapPass(ctx context.Context) error {
+func (d *Dispatcher) reapPass(ctx context.Context, gentle *singles) error {
 	workers, err := d.Provisioner.List(ctx)
 	if err != nil {
 		return err
@@ -39,33 +43,43 @@ func (d *Dispatcher) reapPass(ctx context.Context) error {
 		if d.lease(w.ExecutionID) != nil {
 			continue
 		}
-		wanted, err := d.wanted(ctx, w)
-		if err == nil && !wanted {
+		live, wanted, err := d.wanted(ctx, w)
+		switch {
+		case err != nil:
+		case !wanted:
 			d.log.Info("stopping a worker that belongs to nobody", "execution_id", w.ExecutionID)
 			err = d.Provisioner.Stop(ctx, w.ExecutionID, w.Handle, exitPatience)
+			failpoint.Hit("dispatcher.reaped")
+		case w.Alive && live.OverHTTP() && live.InterruptedAt != nil:
+			// A dispatcher at another place wants it interrupted, and cannot tell it.
+			gentle.start(w.ExecutionID, func() {
+				if err := d.Provisioner.Stop(ctx, w.ExecutionID, w.Handle, multinode.Grace); err != nil && ctx.Err() == nil {
+					d.log.Warn("a worker could not be interrupted", "execution_id", w.ExecutionID, "error", err)
+				}
+			})
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// wanted tells whether the worker's execution is live: then its request will be
-// delivered, here or elsewhere, and the worker adopted.
-func (d *Dispatcher) wanted(ctx context.Context, w provision.Worker) (bool, error) {
+// wanted tells whether the worker's execution is live, and returns it: then its
+// request will be delivered, here or elsewhere, and the worker adopted.
+func (d *Dispatcher) wanted(ctx context.Context, w provision.Worker) (multinode.Execution, bool, error) {
 	if w.ExecutionKey == "" {
-		return w.Alive, nil // cut off before anything of it was stored
+		return multinode.Execution{}, w.Alive, nil // cut off before anything of it was stored
 	}
 	k, err := streams.ParseExecutionKey(w.ExecutionKey)
 	if err != nil {
-		return true, err // not one of ours
+		return multinode.Execution{}, true, err // not one of ours
 	}
 	record, err := d.Store.CurrentRecord(ctx, k.Invocation)
 	if errors.Is(err, streams.ErrNotFound) {
-		return false, nil
+		return multinode.Execution{}, false, nil
 	}
 	if err != nil {
-		return true, err
+		return multinode.Execution{}, true, err
 	}
 	live, ok := record.Live()
-	return ok && live.ID == k.ID, nil
+	return live, ok && live.ID == k.ID, nil
 }

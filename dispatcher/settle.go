@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
@@ -13,9 +14,6 @@ const (
 	// exitPatience is how long a worker that has stored its outcome may take to
 	// end by itself before it is stopped.
 	exitPatience = 5 * time.Second
-	// retryBase and retryMost bound the pause before a retry, which doubles.
-	retryBase = 500 * time.Millisecond
-	retryMost = 30 * time.Second
 )
 
 // settleIfStored settles the execution if its outcome is stored.
@@ -27,6 +25,7 @@ func (l *lease) settleIfStored(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	failpoint.Hit("dispatcher.outcome_seen")
 	err = l.settle(ctx, outcome)
 	return err == nil, err
 }
@@ -34,9 +33,13 @@ func (l *lease) settleIfStored(ctx context.Context) (bool, error) {
 // settle brings the stored outcome into the record and answers the request.
 // Every step may be repeated, by this dispatcher or another.
 func (l *lease) settle(ctx context.Context, outcome multinode.Outcome) error {
-	err := l.apply(ctx, multinode.ExecutionEnded{Execution: l.execution, Outcome: outcome.Kind, At: time.Now().UTC()})
+	err := l.apply(ctx, multinode.ExecutionEnded{Execution: l.execution, Outcome: outcome.Kind, At: l.d.now()})
 	if err != nil && !errors.Is(err, multinode.ErrFenced) && !errors.Is(err, multinode.ErrTerminal) {
 		return err
+	}
+	failpoint.Hit("dispatcher.settled")
+	if outcome.Kind == multinode.OutcomeLost || outcome.Kind == multinode.OutcomeOutOfMemory {
+		l.revoke(ctx) // by whoever put the verdict too, unless it died there
 	}
 	l.log.Debug("settled an execution", "outcome", string(outcome.Kind), "status", string(l.record.Status))
 	if l.record.Status == multinode.TimedOut || l.record.Status == multinode.Cancelled {
@@ -45,8 +48,8 @@ func (l *lease) settle(ctx context.Context, outcome multinode.Outcome) error {
 	return l.finish(ctx)
 }
 
-// finish stops the worker of the latest execution and answers the request: for
-// good where the invocation has ended, otherwise for a retry. An execution that
+// finish sees to the end of the latest execution's worker and answers the request:
+// for good where the invocation has ended, otherwise for a retry. An execution that
 // is still live then is another dispatcher's, and so is the request.
 func (l *lease) finish(ctx context.Context) error {
 	latest, ok := l.record.Latest()
@@ -62,30 +65,54 @@ func (l *lease) finish(ctx context.Context) error {
 		}
 	}
 	if l.record.Status.Terminal() {
-		return l.delivery.Ack(ctx)
+		err := l.ack(ctx)
+		failpoint.Hit("dispatcher.acked")
+		return err
 	}
-	return l.delivery.Nak(retryDelay(l.record.FailedAttempts()))
+	err := l.putBack(multinode.RetryDelay(l.record.FailedAttempts()))
+	failpoint.Hit("dispatcher.put_back")
+	return err
 }
 
-// release waits a little for a worker that is done, and stops any other.
+// release makes an end of the worker of an execution that the record says is over.
+// One that has stored its own outcome is about to end by itself: the function's
+// slot does not wait for that, and after a crash the reaper sweeps it up. Any other
+// is stopped before its slot is free.
 func (l *lease) release(ctx context.Context, x multinode.Execution) error {
-	patience := time.Duration(0)
-	switch x.Outcome {
-	case multinode.OutcomeSucceeded, multinode.OutcomeFailed, multinode.OutcomeCancelled, multinode.OutcomeTimedOut:
-		patience = exitPatience
+	if endsByItself(x.Outcome) && l.desired.Load() != multinode.Leave {
+		l.d.running.Go(func() {
+			if err := l.dismiss(l.beyond, x, exitPatience); err != nil && l.beyond.Err() == nil {
+				l.log.Warn("a worker that is done could not be swept up yet", "error", err)
+			}
+			failpoint.Hit("dispatcher.released")
+		})
+		return nil
 	}
-	if l.desired.Load() == multinode.Leave {
-		patience = 0
+	err := l.whileRenewed(ctx, func(ctx context.Context) error { return l.dismiss(ctx, x, 0) }, nil)
+	if err == nil {
+		failpoint.Hit("dispatcher.released")
 	}
-	return l.d.Provisioner.Stop(ctx, x.ID, l.worker, patience)
+	return err
 }
 
-func retryDelay(failures int) time.Duration {
-	delay := retryBase
-	for range failures - 1 {
-		if delay *= 2; delay >= retryMost {
-			return retryMost
-		}
+// endsByItself tells whether only the worker itself, or a dispatcher that saw it
+// interrupted, can have said this outcome.
+func endsByItself(o multinode.OutcomeKind) bool {
+	switch o {
+	case multinode.OutcomeSucceeded, multinode.OutcomeFailed, multinode.OutcomeCancelled, multinode.OutcomeTimedOut:
+		return true
 	}
-	return delay
+	return false
+}
+
+// dismiss stops the worker of an execution that the record says is over. At
+// another place it can only be told; the reaper there sweeps it up.
+func (l *lease) dismiss(ctx context.Context, x multinode.Execution, patience time.Duration) error {
+	if l.isHere(x) {
+		return l.d.Provisioner.Stop(ctx, x.ID, l.worker, patience)
+	}
+	if patience == 0 {
+		l.tell(x.ID, multinode.Leave)
+	}
+	return nil
 }

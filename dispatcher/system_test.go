@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"multinode/embedded"
 	"multinode/embedded/embeddedtest"
 	"multinode/internal/pythontest"
+	"multinode/internal/testlog"
 	"multinode/runner"
 	"multinode/streams"
 	"multinode/streams/index"
@@ -31,6 +33,13 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "runner" {
 		if err := runWorker(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "http-worker" {
+		if err := runHTTPWorker(os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -56,7 +65,7 @@ func runWorker() error {
 // tested elsewhere, and takes long.
 type readyMade struct {
 	code      build.Code
-	functions []multinode.FunctionSpec
+	functions atomic.Pointer[[]multinode.FunctionSpec]
 	failure   error
 	// endless makes it build until it is told to stop.
 	endless atomic.Bool
@@ -68,7 +77,7 @@ func (b *readyMade) Prepare(ctx context.Context, _ build.Source, progress func(s
 		<-ctx.Done()
 		return build.Result{}, ctx.Err()
 	}
-	return build.Result{Functions: b.functions}, b.failure
+	return build.Result{Functions: *b.functions.Load()}, b.failure
 }
 
 func (b *readyMade) Locate(context.Context, string, func() (io.ReadCloser, error)) (build.Code, error) {
@@ -85,6 +94,9 @@ type system struct {
 	index  *index.Index
 	dir    string
 	build  *readyMade
+	// apiURL and worker are for workers that have nothing but HTTP.
+	apiURL string
+	worker []string
 	// stop ends the dispatcher and waits for that.
 	stop func()
 }
@@ -110,35 +122,48 @@ func newSystem(t *testing.T, main string, functions ...multinode.FunctionSpec) *
 	python := filepath.Join(s.dir, "python")
 	s.must(os.WriteFile(python, fmt.Appendf(nil, "#!/bin/sh\nPYTHONPATH=%q exec %q \"$@\"\n",
 		pythontest.PackageDir(t), pythontest.Interpreter(t)), 0o755))
-	s.build = &readyMade{code: build.Code{ProjectDir: project, Python: python}, functions: functions}
-	s.start()
+	s.build = &readyMade{code: build.Code{ProjectDir: project, Python: python}}
+	s.build.functions.Store(&functions)
+	s.apiURL = "http://127.0.0.1:1"
 	t.Cleanup(func() { s.stop() })
+	s.start()
 	return s
 }
 
 // start runs a dispatcher, the first one or the next.
 func (s *system) start() {
 	s.t.Helper()
-	options := process.DefaultOptions(filepath.Join(s.dir, "workers"))
+	end := s.startAt("workers")
+	s.stop = func() {
+		end()
+		s.stop = func() {}
+	}
+}
+
+// startAt runs one more dispatcher, with workers in a folder of that name, and
+// returns what ends it and waits for that.
+func (s *system) startAt(place string) (stop func()) {
+	s.t.Helper()
+	options := process.DefaultOptions(filepath.Join(s.dir, place))
+	options.Command = s.worker
 	workers, err := process.New(options)
 	s.must(err)
 	d, err := dispatcher.New(dispatcher.Options{
 		Store: s.store, Index: s.index, Provisioner: workers, Builder: s.build,
-		MintWorker: s.server.MintWorker, NATSURL: s.server.URL(), APIURL: "http://127.0.0.1:1",
-		Logger: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+		MintWorker: s.server.MintWorker, NATSURL: s.server.URL(), APIURL: s.apiURL,
+		Logger: slog.New(slog.NewTextHandler(testlog.New(s.t), nil)).With("place", place),
 	})
 	s.must(err)
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
-	s.stop = func() {
+	return sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			s.t.Errorf("the dispatcher ended: %v", err)
 		}
 		_ = workers.Close()
-		s.stop = func() {}
-	}
+	})
 }
 
 func (s *system) must(err error) {

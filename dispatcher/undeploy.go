@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams/index"
 )
 
@@ -40,9 +41,11 @@ func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gon
 	if ended, err := d.endPreparations(ctx, p); !ended || err != nil {
 		return false, err
 	}
+	failpoint.Hit("dispatcher.preparations_ended")
 	if err := d.Store.Retire(ctx, p); err != nil {
 		return false, err
 	}
+	failpoint.Hit("dispatcher.retired")
 	// Asked before the index, so that what was settled since is in it.
 	drained, err := d.Store.Drained(ctx, p)
 	if err != nil {
@@ -61,6 +64,7 @@ func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gon
 		unfinished++
 		if e.CancelRequestedAt == nil {
 			_, _, err := d.Store.RequestCancel(ctx, e.Key)
+			failpoint.Hit("dispatcher.undeploy_cancelled")
 			cancelErr = ignoreGone(err)
 		}
 		return cancelErr == nil
@@ -68,9 +72,11 @@ func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gon
 	if err := errors.Join(err, cancelErr); err != nil || unfinished > 0 || !drained {
 		return false, err
 	}
+	failpoint.Hit("dispatcher.drained")
 	if err := d.Store.DeleteProject(ctx, p); err != nil {
 		return false, err
 	}
+	failpoint.Hit("dispatcher.undeployed")
 	d.log.Info("a project was undeployed", "project", p.Name)
 	return true, d.Builder.Keep(d.Store.BundlesInUse())
 }

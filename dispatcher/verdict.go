@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"multinode"
-	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
@@ -35,33 +35,40 @@ func (l *lease) putVerdict(ctx context.Context, kind multinode.OutcomeKind, reas
 			level = slog.LevelInfo // somebody asked for it
 		}
 		l.log.Log(ctx, level, "ended an execution by verdict", "outcome", string(kind), "reason", reason)
+		failpoint.Hit("dispatcher.verdict_put")
 		l.writeLog(ctx, reason)
+		if kind != multinode.OutcomeLaunchFailed {
+			l.revoke(ctx)
+		}
 	}
 	return stored, err
 }
 
 // writeLog puts the reason where whoever reads the execution's log finds it.
 func (l *lease) writeLog(ctx context.Context, reason string) {
-	line := multinode.LogLine{Time: time.Now().UTC(), Stream: "system", Text: reason}
+	line := multinode.LogLine{Time: l.d.now(), Stream: "system", Text: reason}
 	if err := l.d.Store.PutLogs(ctx, l.executionKey(), []multinode.LogLine{line}); err != nil {
 		l.log.Warn("a verdict is missing from the log", "error", err)
 	}
 }
 
-func truncate(text string) string {
-	if runes := []rune(text); len(runes) > multinode.MaxErrorMessage {
-		return string(runes[:multinode.MaxErrorMessage-1]) + "…"
+func truncate(text string) string { return shorten(text, multinode.MaxErrorMessage) }
+
+// shorten cuts a text to so many code points.
+func shorten(text string, limit int) string {
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit-1]) + "…"
 	}
 	return text
 }
 
 // workerExited decides on a worker that was seen to end: if it left no outcome,
 // it will not.
-func (l *lease) workerExited(ctx context.Context, exit provision.Exit) (bool, error) {
+func (l *lease) workerExited(ctx context.Context) (bool, error) {
 	if done, err := l.settleIfStored(ctx); done || err != nil {
 		return done, err
 	}
-	kind, reason := multinode.OutcomeLost, "the worker ended without a result"
+	exit, kind, reason := *l.gone, multinode.OutcomeLost, "the worker ended without a result"
 	switch {
 	case exit.OutOfMemory:
 		kind, reason = multinode.OutcomeOutOfMemory, fmt.Sprintf("the worker ran out of memory (it asked for %v GiB)", l.record.Spec.MemoryGiB)
@@ -90,16 +97,18 @@ func (l *lease) checkClocks(ctx context.Context, now time.Time) (bool, error) {
 	}
 	switch {
 	case live.State == multinode.Starting && silent > multinode.StartDeadline:
-		return true, l.kill(ctx, multinode.OutcomeLost, fmt.Sprintf("the worker did not announce itself within %v", multinode.StartDeadline))
-	case live.State == multinode.ExecutionRunning && silent > multinode.LostAfter:
+		// A failed launch of ours, not a failed try.
+		reason := fmt.Sprintf("the worker did not announce itself within %v; it is launched again", multinode.StartDeadline)
+		return false, l.takeBack(ctx, reason, launchPause, true)
+	case live.State == multinode.ExecutionRunning && !live.OverHTTP() && silent > multinode.LostAfter:
 		return true, l.kill(ctx, multinode.OutcomeLost, fmt.Sprintf("the worker has not been heard of for %v", multinode.LostAfter))
 	case !l.interruptedAt.IsZero() && now.Sub(l.interruptedAt) > multinode.Grace+clockMargin:
 		return true, l.kill(ctx, l.interruptedOutcome(), fmt.Sprintf("the worker did not stop within %v", multinode.Grace))
-	case time.Duration(l.elapsed.Load()) > l.record.Spec.Timeout+clockMargin && l.interruptedAt.IsZero():
-		// The worker times its code itself; this is for one that does not.
-		return l.interrupt(ctx, multinode.TimeOut)
 	}
-	return false, nil
+	if done, err := l.checkTimeout(ctx, now); done || err != nil {
+		return done, err
+	}
+	return l.checkPresence(ctx, live)
 }
 
 // kill puts the verdict first: from then on nothing that the worker writes
@@ -110,28 +119,26 @@ func (l *lease) kill(ctx context.Context, kind multinode.OutcomeKind, reason str
 		return err
 	}
 	l.desired.Store(multinode.Leave)
-	if err := l.d.Store.Tell(l.execution, multinode.Leave); err != nil {
-		l.log.Warn("the worker could not be told to leave", "error", err)
-	}
+	l.tell(l.execution, multinode.Leave)
+	failpoint.Hit("dispatcher.told_to_leave")
 	return l.settle(ctx, stored)
 }
 
 // interrupt has the user's code told to stop, and ends at once what has no code
 // running yet.
 func (l *lease) interrupt(ctx context.Context, why multinode.Desired) (bool, error) {
-	if !l.interruptedAt.IsZero() {
-		return false, nil
-	}
 	live, ok := l.record.Live()
-	if !ok {
+	switch {
+	case !ok:
 		return false, nil
-	}
-	if live.State == multinode.Starting {
-		l.interruptedAt = time.Now()
+	case live.State == multinode.Starting:
+		l.interruptedAt = l.d.Clock.Now()
 		l.desired.Store(why)
 		return true, l.kill(ctx, multinode.OutcomeCancelled, "it was cancelled before its worker had started")
+	case !l.interruptedAt.IsZero():
+		return false, nil
 	}
-	err := l.apply(ctx, multinode.Interrupted{Execution: l.execution, Why: why, At: time.Now().UTC()})
+	err := l.apply(ctx, multinode.Interrupted{Execution: l.execution, Why: why, At: l.d.now()})
 	if errors.Is(err, multinode.ErrFenced) {
 		return true, l.finish(ctx)
 	}
@@ -141,18 +148,30 @@ func (l *lease) interrupt(ctx context.Context, why multinode.Desired) (bool, err
 	if live, ok := l.record.Live(); ok && live.Interrupt != "" {
 		why = live.Interrupt // the first one counts
 	}
-	l.interruptedAt = time.Now()
+	failpoint.Hit("dispatcher.interrupt_stored")
+	l.interruptedAt = l.d.Clock.Now()
 	l.desired.Store(why)
+	if live.OverHTTP() {
+		l.stopGently()
+	}
 	l.remind()
+	failpoint.Hit("dispatcher.interrupted")
 	return false, nil
 }
 
+// remindInterval is how often a worker that does not confirm its interrupt is
+// told again.
+const remindInterval = time.Second
+
 // remind tells the worker again what the answer to its next beat will say.
 func (l *lease) remind() {
-	if l.interruptedAt.IsZero() {
-		return
+	if !l.interruptedAt.IsZero() {
+		l.tell(l.execution, l.desired.Load().(multinode.Desired))
 	}
-	if err := l.d.Store.Tell(l.execution, l.desired.Load().(multinode.Desired)); err != nil && !errors.Is(err, streams.ErrUnavailable) {
+}
+
+func (l *lease) tell(execution string, what multinode.Desired) {
+	if err := l.d.Store.Tell(execution, what); err != nil && !errors.Is(err, streams.ErrUnavailable) {
 		l.log.Warn("the worker could not be told", "error", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/build"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 )
 
@@ -39,7 +40,9 @@ func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multino
 	defer lost()
 	keeping.Go(func() { d.keepClaim(ctx, lost, p, v.ID, preparer) })
 
+	failpoint.Hit("dispatcher.version_claimed")
 	functions, err := d.functionsOf(ctx, v)
+	failpoint.Hit("dispatcher.version_built")
 	var failure *build.Failure
 	switch {
 	case errors.As(err, &failure):
@@ -86,9 +89,11 @@ func (d *Dispatcher) activate(ctx context.Context, p multinode.Project, v multin
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("dispatcher.functions_noted")
 	if err := d.Store.Activate(ctx, v); err != nil {
 		return err
 	}
+	failpoint.Hit("dispatcher.version_activated")
 	_, err = d.Store.UpdateProject(ctx, p.Name, p.Generation, func(stored *multinode.Project) error {
 		// A version that was made later, and was ready sooner, stays the latest.
 		if latest, err := d.Store.Version(ctx, *stored, stored.LatestVersion); err != nil || latest.CreatedAt.Before(v.CreatedAt) {
@@ -99,10 +104,12 @@ func (d *Dispatcher) activate(ctx context.Context, p multinode.Project, v multin
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("dispatcher.latest_moved")
 	_, err = d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
 		stored.State, stored.Claim = multinode.VersionReady, nil
 		return nil
 	})
+	failpoint.Hit("dispatcher.version_ready")
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 )
 
 // helloCall is a worker's announcement on its way to its lease.
@@ -19,15 +20,17 @@ type helloCall struct {
 
 func (d *Dispatcher) serveWorkers(ctx context.Context) error { return d.Store.ServeWorkers(ctx, d) }
 
-// Hello implements streams.WorkerHandler. Only the owner answers; a worker
-// without one asks again until its execution has been adopted.
-func (d *Dispatcher) Hello(ctx context.Context, execution, incarnation string) (*multinode.Assignment, bool) {
-	l := d.lease(execution)
+// Hello implements streams.WorkerHandler. Only the owner lets a worker in; one
+// without an owner asks again until its execution has been adopted. That it is
+// over, anybody may say.
+func (d *Dispatcher) Hello(ctx context.Context, k multinode.ExecutionKey, incarnation string) (*multinode.Assignment, bool) {
+	l := d.lease(k.ID)
 	if l == nil {
-		return nil, false
+		over, err := d.over(ctx, k)
+		return nil, err == nil && over
 	}
 	call := helloCall{incarnation: incarnation, answer: make(chan *multinode.Assignment, 1)}
-	timeout := time.NewTimer(2 * multinode.BeatInterval)
+	timeout := time.NewTimer(2 * multinode.BeatInterval) // for the worker, which is real
 	defer timeout.Stop()
 	select {
 	case l.hellos <- call:
@@ -47,9 +50,10 @@ func (d *Dispatcher) Hello(ctx context.Context, execution, incarnation string) (
 }
 
 // Beat implements streams.WorkerHandler.
-func (d *Dispatcher) Beat(execution string, b multinode.Beat) (multinode.Desired, bool) {
-	l := d.lease(execution)
+func (d *Dispatcher) Beat(k multinode.ExecutionKey, b multinode.Beat) (multinode.Desired, bool) {
+	l := d.lease(k.ID)
 	if l == nil {
+		d.strangers.beats(k)
 		return "", false
 	}
 	l.heard()
@@ -59,7 +63,7 @@ func (d *Dispatcher) Beat(execution string, b multinode.Beat) (multinode.Desired
 
 // heard notes a sign of life.
 func (l *lease) heard() {
-	now := time.Now()
+	now := l.d.Clock.Now()
 	l.lastBeat.Store(&now)
 }
 
@@ -67,6 +71,10 @@ func (l *lease) heard() {
 // and worker, and only then it gets the input.
 func (l *lease) welcome(ctx context.Context, call helloCall) error {
 	defer close(call.answer)
+	if (multinode.Execution{Incarnation: call.incarnation}).OverHTTP() {
+		call.answer <- nil // it claims to be what it is not
+		return nil
+	}
 	l.heard()
 	ended, err := l.d.ancestorEnded(ctx, l.record)
 	if err != nil {
@@ -77,7 +85,7 @@ func (l *lease) welcome(ctx context.Context, call helloCall) error {
 		return nil
 	}
 	var events []multinode.Event
-	now := time.Now().UTC()
+	now := l.d.now()
 	if l.worker != (multinode.Worker{}) {
 		events = append(events, multinode.WorkerLaunched{Execution: l.execution, Worker: l.worker, At: now})
 	}
@@ -92,6 +100,10 @@ func (l *lease) welcome(ctx context.Context, call helloCall) error {
 		return nil
 	case err != nil:
 		return err
+	}
+	failpoint.Hit("dispatcher.running")
+	if live, ok := l.record.Live(); ok {
+		l.noteStart(live, false)
 	}
 	assignment, err := l.assignment(ctx)
 	if err != nil {
@@ -156,6 +168,6 @@ func (d *Dispatcher) workerAlive(ctx context.Context, execution string) (bool, e
 }
 
 // exitUnseen stands for the exit of a worker that ended while nobody watched.
-func exitUnseen(execution string) provision.Exit {
-	return provision.Exit{ExecutionID: execution, Detail: "it ended while no dispatcher was watching"}
+func exitUnseen(execution string) *provision.Exit {
+	return &provision.Exit{ExecutionID: execution, Detail: "it ended while no dispatcher was watching"}
 }

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 )
 
@@ -43,16 +42,14 @@ func (s *Server) ConnectOptions() (url string, options []nats.Option) {
 }
 
 func (s *Server) appAccess(name string) ([]nats.Option, error) {
-	text, user, err := newUser(func(user *jwt.UserClaims) {
-		s.appUser(user, name, time.Time{})
-	}, s.keys.appSigning)
+	claims, sign, err := s.authority.AppUser(name)
 	if err != nil {
 		return nil, err
 	}
 	log := s.options.Logger
 	return []nats.Option{
 		nats.Name(name),
-		nats.UserJWT(func() (string, error) { return text, nil }, user.Sign),
+		nats.UserJWT(func() (string, error) { return claims, nil }, sign),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.Timeout(connectTimeout),

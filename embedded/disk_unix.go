@@ -3,7 +3,6 @@
 package embedded
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -18,13 +17,4 @@ func diskSpace(dir string) (free, total uint64, err error) {
 	}
 	block := uint64(st.Bsize)
 	return st.Bavail * block, st.Blocks * block, nil
-}
-
-// syncFolder makes a rename in the folder survive a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -1,12 +1,14 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -15,13 +17,20 @@ import (
 // data folder.
 var ErrInUse = errors.New("the data folder is in use")
 
+// lockPatience is how long a held lock is waited for. A process that was killed
+// while it started another one leaves the lock to that one until it has become
+// another program: whoever restarts it at once would find the folder in use.
+const lockPatience = time.Second
+
 // lockFolder takes the folder for this process. The kernel lets go of it when
 // the process ends, however it ends.
 func lockFolder(dir string) (*flock.Flock, error) {
 	path := filepath.Join(dir, "lock")
 	lock := flock.New(path, flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if err != nil {
+	waiting, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	locked, err := lock.TryLockContext(waiting, lockPatience/50)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("lock the data folder %s: %w", dir, err)
 	}
 	if !locked {

@@ -15,6 +15,9 @@ type Options struct {
 	// Listen is HOST:PORT. Port 0 takes the port that this data folder used
 	// before, or any free one the first time.
 	Listen string
+	// TLSCert and TLSKey are PEM files; with them the server asks for TLS, except
+	// of connections that do not go over the network.
+	TLSCert, TLSKey string
 	// SyncAlways makes "accepted" mean "on disk": every write is synced before
 	// it is acknowledged. Without it, up to two minutes of accepted messages are
 	// lost when the machine (not the process) goes down.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -16,30 +17,25 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"multinode"
+	"multinode/trust"
 )
 
 const (
-	maxPayload = multinode.MaxPayload
-	// maxControlLine leaves room for the longest subject, some 13 KiB: a
-	// function name of 1,023 code points of four bytes, each byte encoded as
-	// three; and for a worker's claims, which contain its key once.
-	maxControlLine = 64 << 10
-	maxConnections = 16 << 10
-	// maxWorkerConnections keeps workers from shutting everybody else out.
-	maxWorkerConnections = maxConnections / 4 * 3
-	pingInterval         = 30 * time.Second
-	writeDeadline        = 10 * time.Second
-	authTimeout          = 5 * time.Second
+	pingInterval  = 30 * time.Second
+	writeDeadline = 10 * time.Second
+	authTimeout   = 5 * time.Second
 )
 
 // Server is a running nats-server.
 type Server struct {
-	options Options
-	keys    keys
-	lock    *flock.Flock
-	server  *server.Server
-	port    int
-	conns   connections
+	options   Options
+	authority *trust.Authority
+	lock      *flock.Flock
+	server    *server.Server
+	port      int
+	conns     connections
+	// revoking is held while the claims of the workers' account change.
+	revoking sync.Mutex
 
 	started chan struct{} // closed when the server's own start has returned
 	closing sync.Once
@@ -75,11 +71,17 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 		return nil, errors.Join(err, s.Close(ctx))
 	}
+	// It runs on where nobody holds it any more, and so does its lock, which would
+	// be let go of with the garbage.
+	go func() {
+		<-s.closed
+		runtime.KeepAlive(s)
+	}()
 	return s, nil
 }
 
 func (s *Server) start(ctx context.Context, dir, host string, port int) (err error) {
-	if s.keys, err = loadKeys(dir); err != nil {
+	if s.authority, err = trust.LoadOrCreate(AuthorityFile(s.options.DataDir)); err != nil {
 		return err
 	}
 	if s.port, err = choosePort(ctx, dir, host, port); err != nil {
@@ -91,18 +93,25 @@ func (s *Server) start(ctx context.Context, dir, host string, port int) (err err
 			return err
 		}
 	}
-	operator, resolver, err := s.keys.trust(limit, jetStreamMemory)
+	operator, system, resolver, err := accounts(s.authority, limit)
+	if err != nil {
+		return err
+	}
+	tlsConfig, err := s.options.tls()
 	if err != nil {
 		return err
 	}
 	s.server, err = server.NewServer(&server.Options{
+		TLS:                tlsConfig != nil,
+		TLSConfig:          tlsConfig,
+		TLSTimeout:         authTimeout.Seconds(),
 		ServerName:         "multinode",
 		Host:               host,
 		Port:               s.port,
 		NoSigs:             true,
-		MaxConn:            maxConnections,
-		MaxPayload:         maxPayload,
-		MaxControlLine:     maxControlLine,
+		MaxConn:            trust.MaxConnections,
+		MaxPayload:         multinode.MaxPayload,
+		MaxControlLine:     trust.MaxControlLine,
 		PingInterval:       pingInterval,
 		WriteDeadline:      writeDeadline,
 		AuthTimeout:        authTimeout.Seconds(),
@@ -112,7 +121,7 @@ func (s *Server) start(ctx context.Context, dir, host string, port int) (err err
 		JetStreamMaxStore:  limit,
 		JetStreamMaxMemory: jetStreamMemory,
 		TrustedOperators:   []*jwt.OperatorClaims{operator},
-		SystemAccount:      s.keys.System,
+		SystemAccount:      system,
 		AccountResolver:    resolver,
 	})
 	if err != nil {
@@ -158,7 +167,11 @@ func (s *Server) URL() string {
 	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "nats://" + net.JoinHostPort(host, strconv.Itoa(s.port))
+	scheme := "nats://"
+	if s.options.TLSCert != "" {
+		scheme = "tls://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(s.port))
 }
 
 // Close ends the connections made by Connect, then the server, and lets go of

@@ -11,9 +11,13 @@ const (
 	gib = 1 << 30
 	// maxReserve and the share of the disk below bound what is left free for
 	// everything else on the disk, and for the server's own indexes and state.
-	maxReserve      = 10 * gib
-	reservePerCent  = 10
-	smallestGrowth  = 1 << 20
+	maxReserve     = 10 * gib
+	reservePerCent = 10
+	smallestGrowth = 1 << 20
+	// lastPart of the reserve, and at most lastRoom, is for bringing to its end what
+	// was accepted, when others fill the disk.
+	lastPart        = 4
+	lastRoom        = 512 << 20
 	jetStreamMemory = 256 << 20
 )
 
@@ -26,6 +30,19 @@ func storeLimit(used int64, free, total uint64) int64 {
 		return used + smallestGrowth
 	}
 	return used + max(int64(free-reserve), smallestGrowth)
+}
+
+// roomLeft is what the disk can take until only the last of the reserve is left.
+func roomLeft(free, total uint64) int64 {
+	return int64(free) - int64(min(total/100*reservePerCent/lastPart, lastRoom))
+}
+
+// Room returns how many bytes the disk can take before nothing more should be
+// accepted: below 0 it is time to stop. A stream that meets a full disk writes
+// nothing more until the server is started again.
+func (s *Server) Room() (int64, error) {
+	free, total, err := diskSpace(s.options.DataDir)
+	return roomLeft(free, total), err
 }
 
 // maxStore works the limit out for this folder.

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -91,29 +90,5 @@ func TestServerLogIsBounded(t *testing.T) {
 	log.Fatalf("second")
 	if first, ok := log.failure(); !ok || first != "first 1" {
 		t.Errorf("the failure is %q", first)
-	}
-}
-
-func TestIdentityIsChecked(t *testing.T) {
-	id, err := newIdentity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := id.parse(); err != nil {
-		t.Error(err)
-	}
-	id.AppSigning, id.Operator = id.Operator, id.AppSigning
-	id.App = "x"
-	_, err = id.parse()
-	if err == nil {
-		t.Fatal("swapped seeds were accepted")
-	}
-	for _, part := range []string{"operator_seed", "app_signing_seed", "app_account"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not say %q", err, part)
-		}
-	}
-	if strings.Contains(err.Error(), id.Operator) || errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%q repeats a secret", err)
 	}
 }

@@ -246,30 +246,4 @@ func TestLongKeysAndBigBodies(t *testing.T) {
 	}
 }
 
-func TestMintWorkerChecksWhatItSigns(t *testing.T) {
-	s := embeddedtest.Start(t)
-	later := time.Now().Add(time.Hour)
-	for name, c := range map[string]struct {
-		id, key string
-		expires time.Time
-	}{
-		"wildcard":       {"exe-1", "p.g.*.i.exe-1", later},
-		"tail wildcard":  {">", "p.g.f.i.>", later},
-		"template":       {"exe-1", "p.g.{{name()}}.i.exe-1", later},
-		"blank":          {"exe-1", "p.g.f f.i.exe-1", later},
-		"too few tokens": {"exe-1", "p.g.f.exe-1", later},
-		"too many":       {"exe-1", "p.g.f.i.j.exe-1", later},
-		"empty token":    {"exe-1", "p.g..i.exe-1", later},
-		"other ID":       {"exe-1", "p.g.f.i.exe-2", later},
-		"no ID":          {"", "p.g.f.i.", later},
-		"upper case":     {"EXE-1", "p.g.f.i.EXE-1", later},
-		"expired":        {"exe-1", "p.g.f.i.exe-1", time.Now().Add(-time.Minute)},
-		"never expires":  {"exe-1", "p.g.f.i.exe-1", time.Time{}},
-	} {
-		if _, err := s.MintWorker(c.id, c.key, c.expires); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
 func later() time.Time { return time.Now().Add(time.Hour) }

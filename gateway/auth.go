@@ -39,10 +39,19 @@ func (c *call) authorize(needed streams.Role) error {
 	if rank[c.grant.Role] < rank[needed] {
 		return refuse(http.StatusForbidden, "This API key has the role %q; this takes the role %q", c.grant.Role, needed)
 	}
-	if project, named := c.names[projectParam]; named && c.grant.Project != "" && c.grant.Project != project {
+	project, named := c.names[projectParam]
+	if named && c.grant.Project != "" && c.grant.Project != project {
 		return errOtherProject
 	}
 	return nil
+}
+
+// spansProjects refuses keys of one project what cannot be kept within it.
+func (c *call) spansProjects() error {
+	if c.grant.Project == "" {
+		return nil
+	}
+	return refuse(http.StatusForbidden, "This API key is limited to one project; this takes a key that is not")
 }
 
 var errOtherProject = refuse(http.StatusForbidden, "This API key is limited to another project")

@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"context"
-	"net/http"
+	"errors"
 	"time"
 
 	"multinode/wire"
@@ -11,7 +11,7 @@ import (
 // awaitQuery turns a look at an invocation into a long-poll.
 type awaitQuery struct {
 	Wait  *float64 `query:"wait" minimum:"0" maximum:"60" description:"Answer when the invocation ends or changes, after this many seconds at the latest."`
-	After *uint64  `query:"after" description:"The revision that the client knows: wait for another one."`
+	After *uint64  `query:"after" maximum:"9007199254740991" description:"The revision that the client knows: wait for another one."`
 }
 
 func (g *Gateway) getInvocation(ctx context.Context, c *call, q awaitQuery) (wire.InvocationInfo, error) {
@@ -22,25 +22,16 @@ func (g *Gateway) getInvocation(ctx context.Context, c *call, q awaitQuery) (wir
 	if q.Wait == nil || *q.Wait == 0 {
 		return g.view(ctx, s, nil)
 	}
-	release, err := g.admitWaiter()
+	ctx, release, err := g.admitWaiter(ctx, c.grant)
 	if err != nil {
 		return wire.InvocationInfo{}, err
 	}
 	defer release()
-	return g.await(ctx, s, time.Duration(*q.Wait*float64(time.Second)), q.After)
-}
-
-// admitWaiter bounds how many requests wait for news.
-func (g *Gateway) admitWaiter() (release func(), err error) {
-	select {
-	case g.waiters <- struct{}{}:
-		return func() { <-g.waiters }, nil
-	default:
-		return nil, &problem{
-			status: http.StatusServiceUnavailable, retryAfter: retryUnavailable,
-			detail: "Too many clients wait for news at the moment; try again soon",
-		}
+	info, err := g.await(ctx, s, time.Duration(*q.Wait*float64(time.Second)), q.After)
+	if ended := context.Cause(ctx); errors.Is(ended, wire.APIKeyIsInvalid) {
+		return wire.InvocationInfo{}, ended
 	}
+	return info, err
 }
 
 // await returns the invocation once it has ended, once its revision or output is

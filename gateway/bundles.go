@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"multinode/internal/failpoint"
 	"multinode/streams"
 	"multinode/wire"
 )
@@ -53,6 +54,7 @@ func (g *Gateway) putBundle(ctx context.Context, c *call) (wire.BundleInfo, erro
 	}
 	upload := &uploadReader{from: body, left: limit}
 	size, err := g.store.PutBundle(ctx, digest, upload)
+	failpoint.Hit("gateway.bundle_stored")
 	if err == nil {
 		// What is stored already is not read again, but a client sends it to the end.
 		_, _ = io.Copy(io.Discard, upload)

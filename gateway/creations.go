@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 	"multinode/streams/index"
 )
@@ -155,6 +156,7 @@ func (c *creations) ensure(r streams.Request) uint64 {
 	ctx, cancel := context.WithTimeout(c.running, c.timeout)
 	defer cancel()
 	_, revision, err := c.store.EnsureRecord(ctx, r)
+	failpoint.Hit("gateway.recorded")
 	if err != nil {
 		c.log.Warn("the record of an accepted request will be made later",
 			"invocation_id", r.Key.ID, "project", r.Key.Project, "function", r.Key.Function, "error", err)
@@ -193,6 +195,36 @@ func (c *creations) settle(ctx context.Context, key functionKey) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.written
+}
+
+// waiting counts the function's records that are still to be made here.
+func (c *creations) waiting(k multinode.InvocationKey) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.pending[functionKeyOf(k)])
+}
+
+// aheadLooks bounds how often the index is asked to count what is ahead.
+const aheadLooks = 100
+
+// ahead counts the requests before this invocation whose records are still to
+// be made here, and which the index does not know from others.
+func (c *creations) ahead(record multinode.Invocation) int {
+	var before []multinode.InvocationKey
+	c.mu.Lock()
+	for each := range c.pending[functionKeyOf(record.Key)] {
+		if each.request.Sequence < record.Sequence {
+			before = append(before, each.request.Key)
+		}
+	}
+	c.mu.Unlock()
+	n := len(before)
+	for _, k := range before[:min(n, aheadLooks)] {
+		if _, known, err := c.index.Get(k); known && err == nil {
+			n--
+		}
+	}
+	return n
 }
 
 // close makes what is in the backlog, for at most the timeout.

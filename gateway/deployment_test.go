@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"multinode"
 	"multinode/gateway"
+	"multinode/streams"
 	"multinode/wire"
 )
 
@@ -194,4 +196,38 @@ func TestTheProgressOfADeployment(t *testing.T) {
 	}
 	s.get("/projects/p/deployments/" + multinode.NewID("ver") + "/events").fails(wire.VersionDoesNotExist)
 	s.get("/projects/none/deployments/" + multinode.NewID("ver") + "/events").fails(wire.ProjectDoesNotExist)
+}
+
+// What another gateway has just answered holds at this one too, though its copy of
+// the registry may be an instant behind.
+func TestADeployIsKnownAtEveryGatewayAtOnce(t *testing.T) {
+	s := start(t)
+	ctx := t.Context()
+	p, err := s.store.CreateProject(ctx, "p")
+	s.must(err)
+	v := multinode.Version{
+		ID: multinode.NewID(multinode.VersionPrefix), Project: p.Name, Generation: p.Generation,
+		CreatedAt: time.Now().UTC(), State: multinode.VersionPreparing, Functions: nil,
+	}
+	s.must(s.store.CreateVersion(ctx, v, nil))
+	// This gateway's copy stays as it is now.
+	s.store.Close()
+	nc, err := s.nats.Connect("another")
+	s.must(err)
+	defer nc.Close()
+	other, err := streams.Open(ctx, nc, streams.Options{})
+	s.must(err)
+	defer other.Close()
+	v.State, v.Functions = multinode.VersionReady, []multinode.FunctionSpec{spec("f")}
+	_, err = other.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error { *stored = v; return nil })
+	s.must(err)
+	s.must(other.Activate(ctx, v))
+	_, err = other.UpdateProject(ctx, p.Name, p.Generation, func(stored *multinode.Project) error {
+		stored.LatestVersion = v.ID
+		return nil
+	})
+	s.must(err)
+	for _, ref := range []string{"latest", v.ID} {
+		s.do(http.MethodPost, functionPath("p", ref, "f")+"/invocations", wire.InvocationDefinition{Input: "[[], {}]"}).is(http.StatusOK, nil)
+	}
 }

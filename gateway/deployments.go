@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 	"multinode/wire"
 )
@@ -31,9 +32,12 @@ func (g *Gateway) deploy(ctx context.Context, c *call, d wire.DeploymentDefiniti
 	if err != nil {
 		return wire.VersionInfo{}, err
 	}
+	failpoint.Hit("gateway.project_made")
 	v := g.newVersion(p)
 	v.Bundle = d.Bundle
-	return versionInfo(v), g.store.CreateVersion(ctx, v, d.Environment)
+	err = g.store.CreateVersion(ctx, v, d.Environment)
+	failpoint.Hit("gateway.version_made")
+	return versionInfo(v), err
 }
 
 // projectFor finds or makes the project of a deployment.

@@ -40,7 +40,7 @@ func TestAWorkerThatHasOnlyHTTP(t *testing.T) {
 	before := time.Now().Unix()
 	worker.get(path).is(http.StatusOK, &info)
 	if info.Input != `[[1], {}]` || info.ExecutionID != x.ID || info.WorkerStatus != wire.WorkerPending || info.VersionID != v.ID ||
-		info.ExecutionSpec.TimeoutSeconds != 3600 || info.InvocationCreationTime < before {
+		info.ExecutionSpec.TimeoutSeconds != 3600 || info.InvocationCreationTime < before-1 || info.InvocationCreationTime >= time.Now().Unix() {
 		t.Errorf("before its start %+v", info)
 	}
 	worker.do(http.MethodPut, path+"/update", update).fails(wire.ExecutionHasNotStarted)

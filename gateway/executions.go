@@ -28,7 +28,7 @@ func (g *Gateway) startExecution(ctx context.Context, c *call) (wire.ExecutionIn
 	}
 	s.record, s.revision, err = g.store.Apply(ctx, s.record.Key, multinode.WorkerStarted{
 		// Each start is somebody else's: a second one is refused.
-		Execution: x.ID, Incarnation: multinode.NewID("http"), At: g.now(),
+		Execution: x.ID, Incarnation: multinode.NewHTTPIncarnation(), At: g.now(),
 	})
 	if errors.Is(err, multinode.ErrFenced) || errors.Is(err, multinode.ErrCancelRequested) || errors.Is(err, multinode.ErrTerminal) {
 		if now, ok := findExecution(s.record, x.ID); ok && now.State == multinode.ExecutionRunning {
@@ -40,6 +40,8 @@ func (g *Gateway) startExecution(ctx context.Context, c *call) (wire.ExecutionIn
 		return wire.ExecutionInfo{}, err
 	}
 	g.creations.wrote(s.revision)
+	// Its owner times the code from now on, and learns of this by the hint.
+	g.store.HintCancel(s.record.Key)
 	return g.executionInfo(ctx, s, x.ID)
 }
 
@@ -202,7 +204,8 @@ func executionInfo(f facts, x multinode.Execution, now time.Time) wire.Execution
 }
 
 // countsFrom is what a worker of release 1.0.1 counts its timeout from. It asks
-// just before it starts.
+// just before it starts, and compares whole seconds when it is interrupted: with
+// one second more on its clock it never takes a time-out for a cancel.
 func countsFrom(x multinode.Execution, now time.Time) time.Time {
 	switch {
 	case x.StartedAt != nil:
@@ -210,5 +213,5 @@ func countsFrom(x multinode.Execution, now time.Time) time.Time {
 	case x.State == multinode.Ended:
 		return x.CreatedAt
 	}
-	return now
+	return now.Add(-time.Second)
 }

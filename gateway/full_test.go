@@ -7,6 +7,7 @@ import (
 
 	"multinode"
 	"multinode/embedded/embeddedtest"
+	"multinode/gateway"
 	"multinode/streams"
 	"multinode/wire"
 )
@@ -23,6 +24,11 @@ func TestAFullStore(t *testing.T) {
 	body := wire.InvocationDefinition{Input: `[["` + strings.Repeat("x", 200_000) + `"], {}]`}
 	starts := functionPath("p", "latest", "f") + "/invocations"
 
+	keyed := wire.InvocationDefinition{Input: "[[2], {}]"}
+	again := func() answer { return s.do(http.MethodPost, starts, keyed, wire.IdempotencyKeyHeader, "order 1") }
+	var before wire.InvocationInfo
+	again().is(http.StatusOK, &before)
+
 	accepted := 0
 	refused := s.do(http.MethodPost, starts, body)
 	for ; refused.status == http.StatusOK; refused = s.do(http.MethodPost, starts, body) {
@@ -35,7 +41,12 @@ func TestAFullStore(t *testing.T) {
 		t.Errorf("after %d invocations: Retry-After %q", accepted, refused.header.Get("Retry-After"))
 	}
 
+	// A start that was accepted before the store was full is answered again.
 	var info wire.InvocationInfo
+	if again().is(http.StatusOK, &info); info.InvocationID != before.InvocationID {
+		t.Errorf("the start was accepted as %s, and again as %s", before.InvocationID, info.InvocationID)
+	}
+
 	k := s.run(first)
 	s.end(k, multinode.Outcome{Kind: multinode.OutcomeSucceeded, Output: []byte("2")})
 	s.get(path).is(http.StatusOK, &info)
@@ -50,4 +61,33 @@ func TestAFullStore(t *testing.T) {
 	if _, err := s.store.Accept(t.Context(), streams.Request{Key: first}); err == nil {
 		t.Error("a full store took a request beside the gateway")
 	}
+}
+
+// One function's queue has an end, so that it does not take the store from all.
+func TestAFullQueue(t *testing.T) {
+	s := start(t, func(o *gateway.Options) { o.MaxQueue = 3 })
+	p, _ := s.deploy("p", spec("f"), spec("g"))
+	starts := functionPath("p", "latest", "f") + "/invocations"
+	keyed := func() answer {
+		return s.do(http.MethodPost, starts, wire.InvocationDefinition{Input: "[[2], {}]"}, wire.IdempotencyKeyHeader, "order 1")
+	}
+	var before, info wire.InvocationInfo
+	keyed().is(http.StatusOK, &before)
+	_, k := s.invoke(p, "f", "[[1], {}]")
+	s.invoke(p, "f", "[[1], {}]")
+	s.get(starts).is(http.StatusOK, nil) // all have their records now
+	refused := s.do(http.MethodPost, starts, wire.InvocationDefinition{Input: "[[1], {}]"})
+	refused.failsWith(http.StatusTooManyRequests, "3 invocations of this function wait already")
+	if refused.header.Get("Retry-After") == "" {
+		t.Error("there is no Retry-After")
+	}
+	if keyed().is(http.StatusOK, &info); info.InvocationID != before.InvocationID {
+		t.Errorf("the start was accepted as %s, and again as %s", before.InvocationID, info.InvocationID)
+	}
+	s.invoke(p, "g", "[[1], {}]") // another function's is not full
+	s.run(k)
+	revision, err := s.store.RecordsRevision(t.Context())
+	s.must(err)
+	s.must(s.index.WaitFor(t.Context(), revision))
+	s.invoke(p, "f", "[[1], {}]")
 }

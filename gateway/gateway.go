@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v3"
@@ -39,9 +40,10 @@ type Gateway struct {
 	index     *index.Index
 	app       *fiber.App
 	creations *creations
-	waiters   chan struct{}
+	waiters   waiters
 	openAPI   []byte
 	now       func() time.Time
+	draining  atomic.Bool
 
 	// closing ends with the gateway: whoever waits for news waits for it too.
 	closing  context.Context
@@ -59,7 +61,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		options: o, log: o.Logger, store: o.Store, index: o.Index,
-		waiters: make(chan struct{}, o.MaxWaiters),
+		waiters: waiters{most: o.MaxWaiters},
 		now:     func() time.Time { return time.Now().UTC() },
 	}
 	routes := routes(o)
@@ -85,10 +87,11 @@ func New(o Options) (*Gateway, error) {
 		ErrorHandler:                 g.answerError,
 	})
 	g.app.Server().CloseOnShutdown = true
-	g.app.Use(g.guard)
+	g.app.Use(g.guard, g.leave)
 	for _, r := range routes {
 		g.register(g.app, r)
 	}
+	g.streams.Go(g.endVoid)
 	return g, nil
 }
 

@@ -278,44 +278,6 @@ func TestStartsOfWhatDoesNotServe(t *testing.T) {
 	s.do(http.MethodPost, functionPath("p", "latest", "f")+"/invocations", def).fails(wire.ProjectIsBeingDeleted)
 }
 
-func TestWhyItWaits(t *testing.T) {
-	s := start(t)
-	p, _ := s.deploy("p", spec("f"))
-	var paths []string
-	var keys []multinode.InvocationKey
-	for range 3 {
-		path, k := s.invoke(p, "f", "1")
-		paths, keys = append(paths, path), append(keys, k)
-		s.get(functionPath("p", "latest", "f")+"/invocations").is(http.StatusOK, nil) // the index has seen it
-	}
-	reason := func(i int) string {
-		t.Helper()
-		var info wire.InvocationInfo
-		if s.get(paths[i]).is(http.StatusOK, &info); info.WaitingReason == nil {
-			return ""
-		}
-		return *info.WaitingReason
-	}
-	want := func(i int, text string) {
-		t.Helper()
-		if got := reason(i); !strings.Contains(got, text) {
-			t.Errorf("it waits because of %q, want %q", got, text)
-		}
-	}
-	want(0, "next in line for one of 2 slots")
-	want(1, "behind 1 other in line for one of 2 slots")
-	want(2, "behind 2 others in line for one of 2 slots")
-	now := time.Now().UTC()
-	s.apply(keys[0], multinode.LaunchIntended{Execution: "exe-1", At: now})
-	want(0, "its worker is starting")
-	s.apply(keys[0], multinode.LaunchDeferred{Execution: "exe-1", Reason: "no capacity: out of CPUs", Until: now.Add(time.Hour), At: now})
-	want(0, "no capacity: out of CPUs; the next try is at "+now.Add(time.Hour).Format(time.RFC3339))
-	s.run(keys[1])
-	if got := reason(1); got != "" {
-		t.Errorf("a running one waits because of %q", got)
-	}
-}
-
 // A success is never shown without its output, however often one looks while it
 // comes about.
 func TestASuccessIsNeverShownWithoutItsOutput(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams/index"
 	"multinode/wire"
 )
@@ -114,6 +115,7 @@ func (g *Gateway) cancelInvocation(ctx context.Context, c *call) (wire.Invocatio
 	case err != nil:
 		return wire.InvocationInfo{}, orNotFound(err, wire.InvocationDoesNotExist)
 	}
+	failpoint.Hit("gateway.cancelled")
 	g.creations.wrote(s.revision)
 	return g.view(ctx, s, nil)
 }

@@ -93,7 +93,8 @@ func (r *route) describe(reflector *openapi31.Reflector) error {
 		op.AddReqStructure(r.body, openapi.WithContentType("application/json"), openapi.WithCustomize(mandatory))
 	}
 	if r.rawBody != "" {
-		op.AddReqStructure("", openapi.WithContentType(r.rawBody), openapi.WithCustomize(mandatory))
+		// It may be left out: what is stored under its digest needs no content.
+		op.AddReqStructure("", openapi.WithContentType(r.rawBody))
 	}
 	r.describeAnswers(op)
 	return reflector.AddOperation(op)
@@ -129,9 +130,12 @@ func (r *route) paramsStruct() any {
 }
 
 func (r *route) describeAnswers(op openapi.OperationContext) {
-	add := func(status int, description, contentType string, body any) {
+	add := func(status int, description, contentType string, body any, customize ...func(openapi.ContentOrReference)) {
 		op.AddRespStructure(body, func(cu *openapi.ContentUnit) {
 			cu.HTTPStatus, cu.Description, cu.ContentType = status, description, contentType
+			for _, c := range customize {
+				cu.Customize = c
+			}
 		})
 	}
 	const asJSON = "application/json"
@@ -143,7 +147,7 @@ func (r *route) describeAnswers(op openapi.OperationContext) {
 	}
 	if r.events != nil {
 		description, data := r.describeEvents()
-		add(http.StatusOK, description, "text/event-stream", data)
+		add(http.StatusOK, description, eventStreamType, data, r.wrapEvents)
 	}
 	for status, details := range r.details() {
 		slices.Sort(details)
@@ -169,6 +173,26 @@ func (r *route) describeEvents() (description string, data any) {
 		}
 	}
 	return "Server-sent events: " + strings.Join(lines, ", "), jsonschema.OneOf(samples...)
+}
+
+const eventStreamType = "text/event-stream"
+
+// wrapEvents says that the data travels as the JSON text of an event, one of
+// those that have a name here.
+func (r *route) wrapEvents(to openapi.ContentOrReference) {
+	response, ok := to.(*openapi31.ResponseOrReference)
+	if !ok {
+		return
+	}
+	media := response.Response.Content[eventStreamType]
+	media.Schema = map[string]any{
+		"type": "object", "required": []string{"event", "data"},
+		"properties": map[string]any{
+			"event": map[string]any{"type": "string", "enum": slices.Sorted(maps.Keys(r.events))},
+			"data":  map[string]any{"type": "string", "contentMediaType": "application/json", "contentSchema": media.Schema},
+		},
+	}
+	response.Response.Content[eventStreamType] = media
 }
 
 // details groups the texts of the errors by status.

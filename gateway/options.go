@@ -16,6 +16,8 @@ type Options struct {
 	Store  *streams.Store
 	Index  *index.Index
 	Logger *slog.Logger
+	// Connected tells whether the line to NATS stands; nil means always.
+	Connected func() bool
 	// Listen is the HOST:PORT that Run listens on; port 0 means any.
 	Listen string
 	// ContainerRepository is given to those who deploy container images; nil
@@ -28,6 +30,9 @@ type Options struct {
 	// MaxWaiters bounds how many requests may wait for news at the same time:
 	// long-polls and event streams.
 	MaxWaiters int
+	// MaxQueue is how many invocations of a function may wait before more are
+	// refused, about: those that clients put on NATS count, but are not refused.
+	MaxQueue int
 	// RequestTimeout bounds a request that waits for nothing but the store.
 	RequestTimeout time.Duration
 	// UploadTimeout bounds the upload of a code archive.
@@ -51,6 +56,7 @@ func DefaultOptions() Options {
 		MaxBody:         4 << 20, // 250,000 code points, each escaped as a pair of \uXXXX
 		MaxBundle:       wire.MaxBundle,
 		MaxWaiters:      10_000,
+		MaxQueue:        1_000_000,
 		RequestTimeout:  15 * time.Second,
 		UploadTimeout:   15 * time.Minute,
 		WriteTimeout:    30 * time.Second,
@@ -67,6 +73,7 @@ func (o *Options) fill() error {
 	setDefault(&o.MaxBody, d.MaxBody)
 	setDefault(&o.MaxBundle, d.MaxBundle)
 	setDefault(&o.MaxWaiters, d.MaxWaiters)
+	setDefault(&o.MaxQueue, d.MaxQueue)
 	setDefault(&o.RequestTimeout, d.RequestTimeout)
 	setDefault(&o.UploadTimeout, d.UploadTimeout)
 	setDefault(&o.WriteTimeout, d.WriteTimeout)
@@ -85,7 +92,7 @@ func (o *Options) fill() error {
 	}
 	check(o.Store != nil, "Store is missing")
 	check(o.Index != nil, "Index is missing")
-	check(o.MaxBody > 0 && o.MaxBundle > 0 && o.MaxWaiters > 0, "limits must be above 0")
+	check(o.MaxBody > 0 && o.MaxBundle > 0 && o.MaxWaiters > 0 && o.MaxQueue > 0, "limits must be above 0")
 	check(o.RequestTimeout > 0 && o.UploadTimeout > 0 && o.WriteTimeout > 0 && o.Heartbeat > 0 && o.ShutdownTimeout > 0,
 		"durations must be above 0")
 	check(o.Creators > 0 && o.CreationBacklog > 0, "Creators and CreationBacklog must be above 0")

@@ -201,57 +201,64 @@ func checkTruth(t *testing.T, seed uint64, f facts, info wire.InvocationInfo, go
 	}
 }
 
-// The cases that the contract names, one by one.
-func TestCasesOfTheProjection(t *testing.T) {
-	const second = time.Second
-	accepted := time.Unix(1_700_000_000, 0).UTC()
-	at := func(s int) time.Time { return accepted.Add(time.Duration(s) * second) }
-	intended := multinode.LaunchIntended{Execution: "exe-1", At: at(1)}
-	started := multinode.WorkerStarted{Execution: "exe-1", Incarnation: "a", At: at(2)}
+// Case is a history of an invocation with a timeout of ten seconds, and what
+// release 1.0.1 is to make of it.
+type Case struct {
+	Name       string
+	Retries    int
+	Events     []multinode.Event
+	Status     string
+	Executions int
+	MaxRetries int
+}
+
+// Cases are those that the contract names, one by one.
+func Cases(accepted time.Time, execution string) []Case {
+	at := func(s int) time.Time { return accepted.Add(time.Duration(s) * time.Second) }
+	intended := multinode.LaunchIntended{Execution: execution, At: at(1)}
+	started := multinode.WorkerStarted{Execution: execution, Incarnation: "a", At: at(2)}
 	ended := func(id string, o multinode.OutcomeKind, s int) multinode.Event {
 		return multinode.ExecutionEnded{Execution: id, Outcome: o, At: at(s)}
 	}
-	for _, c := range []struct {
-		name       string
-		retries    int
-		events     []multinode.Event
-		status     string
-		executions int
-		maxRetries int
-	}{
+	return []Case{
 		{"waiting", 1, nil, "PENDING", 0, 1},
 		{"starting", 1, []multinode.Event{intended}, "PENDING", 1, 1},
-		{"no capacity leaves no trace", 1, []multinode.Event{intended, multinode.LaunchDeferred{Execution: "exe-1", At: at(2)}}, "PENDING", 0, 1},
+		{"no capacity leaves no trace", 1, []multinode.Event{intended, multinode.LaunchDeferred{Execution: execution, At: at(2)}}, "PENDING", 0, 1},
 		{"running", 1, []multinode.Event{intended, started}, "RUNNING", 1, 1},
-		{"running beyond the timeout", 1, []multinode.Event{intended, started, multinode.Interrupted{Execution: "exe-1", Why: multinode.TimeOut, At: at(100)}}, "RUNNING", 1, 1},
+		{"running beyond the timeout", 1, []multinode.Event{intended, started, multinode.Interrupted{Execution: execution, Why: multinode.TimeOut, At: at(100)}}, "RUNNING", 1, 1},
 		{"cancelling", 1, []multinode.Event{intended, started, multinode.CancelRequested{At: at(3)}}, "CANCELLING", 1, 1},
-		{"between tries", 1, []multinode.Event{intended, started, ended("exe-1", multinode.OutcomeFailed, 3)}, "PENDING", 1, 1},
-		{"failed", 0, []multinode.Event{intended, started, ended("exe-1", multinode.OutcomeFailed, 3)}, "FAILED", 1, 0},
-		{"failed with tries left", 5, []multinode.Event{intended, ended("exe-1", multinode.OutcomeLaunchFailed, 3)}, "FAILED", 1, 0},
-		{"lost", 0, []multinode.Event{intended, started, ended("exe-1", multinode.OutcomeLost, 3)}, "FAILED", 1, 0},
+		{"between tries", 1, []multinode.Event{intended, started, ended(execution, multinode.OutcomeFailed, 3)}, "PENDING", 1, 1},
+		{"failed", 0, []multinode.Event{intended, started, ended(execution, multinode.OutcomeFailed, 3)}, "FAILED", 1, 0},
+		{"failed with tries left", 5, []multinode.Event{intended, ended(execution, multinode.OutcomeLaunchFailed, 3)}, "FAILED", 1, 0},
+		{"lost", 0, []multinode.Event{intended, started, ended(execution, multinode.OutcomeLost, 3)}, "FAILED", 1, 0},
 		{"cancelled while waiting", 1, []multinode.Event{multinode.CancelRequested{At: at(3)}}, "CANCELLED", 0, 1},
 		{"cancelled while waiting, late", 1, []multinode.Event{multinode.CancelRequested{At: at(100)}}, "CANCELLED", 1, 1},
-		{"cancelled after a failure", 1, []multinode.Event{intended, started, ended("exe-1", multinode.OutcomeFailed, 3), multinode.CancelRequested{At: at(4)}}, "CANCELLED", 1, 1},
-		{"cancelled after a failure, late", 1, []multinode.Event{intended, started, ended("exe-1", multinode.OutcomeFailed, 3), multinode.CancelRequested{At: at(100)}}, "CANCELLED", 2, 1},
-		{"killed under a cancel, late", 0, []multinode.Event{intended, started, multinode.CancelRequested{At: at(90)}, ended("exe-1", multinode.OutcomeLost, 100)}, "CANCELLED", 1, 0},
-		{"timed out", 1, []multinode.Event{intended, started, multinode.Interrupted{Execution: "exe-1", Why: multinode.TimeOut, At: at(12)}, ended("exe-1", multinode.OutcomeTimedOut, 13)}, "TIMED OUT", 1, 1},
-		{"timed out by the worker's own clock", 1, []multinode.Event{intended, started, ended("exe-1", multinode.OutcomeTimedOut, 5)}, "TIMED OUT", 1, 1},
-		{"succeeded under a cancel", 1, []multinode.Event{intended, started, multinode.CancelRequested{At: at(3)}, ended("exe-1", multinode.OutcomeSucceeded, 4)}, "SUCCEEDED", 1, 1},
-	} {
-		spec := multinode.FunctionSpec{Name: "f", MaxRetries: c.retries, Timeout: 10 * second}
+		{"cancelled after a failure", 1, []multinode.Event{intended, started, ended(execution, multinode.OutcomeFailed, 3), multinode.CancelRequested{At: at(4)}}, "CANCELLED", 1, 1},
+		{"cancelled after a failure, late", 1, []multinode.Event{intended, started, ended(execution, multinode.OutcomeFailed, 3), multinode.CancelRequested{At: at(100)}}, "CANCELLED", 2, 1},
+		{"killed under a cancel, late", 0, []multinode.Event{intended, started, multinode.CancelRequested{At: at(90)}, ended(execution, multinode.OutcomeLost, 100)}, "CANCELLED", 1, 0},
+		{"timed out", 1, []multinode.Event{intended, started, multinode.Interrupted{Execution: execution, Why: multinode.TimeOut, At: at(12)}, ended(execution, multinode.OutcomeTimedOut, 13)}, "TIMED OUT", 1, 1},
+		{"timed out by the worker's own clock", 1, []multinode.Event{intended, started, ended(execution, multinode.OutcomeTimedOut, 5)}, "TIMED OUT", 1, 1},
+		{"succeeded under a cancel", 1, []multinode.Event{intended, started, multinode.CancelRequested{At: at(3)}, ended(execution, multinode.OutcomeSucceeded, 4)}, "SUCCEEDED", 1, 1},
+	}
+}
+
+func TestCasesOfTheProjection(t *testing.T) {
+	accepted := time.Unix(1_700_000_000, 0).UTC()
+	for _, c := range Cases(accepted, "exe-1") {
+		spec := multinode.FunctionSpec{Name: "f", MaxRetries: c.Retries, Timeout: 10 * time.Second}
 		record, err := multinode.Next(nil, multinode.Accepted{Spec: spec, At: accepted})
-		for _, e := range c.events {
+		for _, e := range c.Events {
 			if err == nil {
 				record, err = multinode.Next(&record, e)
 			}
 		}
 		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
+			t.Errorf("%s: %v", c.Name, err)
 			continue
 		}
 		info := project(facts{record: record})
-		if got := derive(info); got.status != c.status || len(info.Executions) != c.executions || info.ExecutionSpec.MaxRetries != c.maxRetries {
-			t.Errorf("%s: derived %s of %+v", c.name, got.status, info)
+		if got := derive(info); got.status != c.Status || len(info.Executions) != c.Executions || info.ExecutionSpec.MaxRetries != c.MaxRetries {
+			t.Errorf("%s: derived %s of %+v", c.Name, got.status, info)
 		}
 	}
 }

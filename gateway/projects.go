@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 	"multinode/wire"
 )
@@ -69,10 +70,15 @@ func (g *Gateway) deleteProject(ctx context.Context, c *call) (wire.ProjectInfo,
 		}
 		return nil
 	})
+	failpoint.Hit("gateway.deletion_requested")
 	return projectInfo(p), orNotFound(err, wire.ProjectDoesNotExist)
 }
 
-func (g *Gateway) containerRepositoryCredentials(context.Context, *call) (wire.ContainerRepositoryCredentials, error) {
+// containerRepositoryCredentials opens the images of all projects.
+func (g *Gateway) containerRepositoryCredentials(_ context.Context, c *call) (wire.ContainerRepositoryCredentials, error) {
+	if err := c.spansProjects(); err != nil {
+		return wire.ContainerRepositoryCredentials{}, err
+	}
 	if g.options.ContainerRepository == nil {
 		return wire.ContainerRepositoryCredentials{}, refuse(http.StatusNotFound,
 			"This system keeps no container repository. Deploy with the multinode command of this release, which sends the code itself")

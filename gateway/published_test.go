@@ -15,7 +15,7 @@ import (
 // PublishedClient returns a Python that has the published client installed.
 func PublishedClient(t *testing.T) string {
 	t.Helper()
-	return pythontest.With(t, "multinode==1.0.1")
+	return pythontest.WithDownloads(t, "multinode==1.0.1")
 }
 
 // What the rules of the contract derive is what the published client derives.

@@ -36,12 +36,29 @@ func routes(o Options) []*route {
 	return []*route{
 		{method: http.MethodGet, path: "/", id: "get_health", summary: "Tell that the gateway is up",
 			endpoint: answers((*Gateway).health)},
+		{method: http.MethodGet, path: "/ready", id: "get_readiness", summary: "Tell whether the gateway wants requests",
+			endpoint: answers((*Gateway).ready), refusals: map[int]string{
+				http.StatusServiceUnavailable: "It is about to stop, or has no connection to NATS",
+			}},
 		{method: http.MethodGet, path: "/openapi.json", id: "get_openapi", summary: "This document",
 			endpoint: documentEndpoint()},
 		{method: http.MethodGet, path: "/container_repository_credentials", id: "get_container_repository_credentials",
 			summary: "Where to push container images", role: streams.RoleDeploy,
 			endpoint: answers((*Gateway).containerRepositoryCredentials),
 			refusals: map[int]string{http.StatusNotFound: "This system keeps no container repository"}},
+
+		{method: http.MethodGet, path: "/api-keys", id: "list_api_keys", summary: "List the API keys, newest first",
+			role: streams.RoleAdmin, endpoint: answers((*Gateway).listKeys)},
+		{method: http.MethodPost, path: "/api-keys", id: "create_api_key",
+			summary: "Make an API key, which is answered this once and never again",
+			role:    streams.RoleAdmin, endpoint: takes((*Gateway).createKey)},
+		{method: http.MethodDelete, path: "/api-keys/{" + keyParam + "}", id: "revoke_api_key",
+			summary: "Revoke an API key: nothing opens with it any more, and what waits under it ends",
+			role:    streams.RoleAdmin, endpoint: answers((*Gateway).revokeKey),
+			refusals: map[int]string{
+				http.StatusNotFound: "There is no API key with this ID",
+				http.StatusConflict: "The key is the server's own, or the last one that administers it",
+			}},
 
 		{method: http.MethodGet, path: "/projects", id: "list_projects", summary: "List the projects, newest first",
 			role: streams.RoleRead, endpoint: answers((*Gateway).listProjects)},
@@ -88,6 +105,8 @@ func routes(o Options) []*route {
 			refusals: map[int]string{
 				http.StatusBadRequest: "The invocation would have too many ancestors",
 				http.StatusConflict:   "The version could not be prepared",
+
+				http.StatusTooManyRequests: "Too many invocations of this function wait; Retry-After says when to try again",
 			}},
 		{method: http.MethodGet, path: pathF + "/invocations", id: "list_invocations",
 			summary: "List a function's invocations, newest first",

@@ -19,6 +19,7 @@ const (
 	executionParam  = "execution_id"
 	digestParam     = "digest"
 	versionIDParam  = "version_id"
+	keyParam        = "key_id"
 )
 
 // latest is the version reference that stands for the newest ready version.
@@ -44,6 +45,14 @@ func (g *Gateway) projectOf(ctx context.Context, c *call) (multinode.Project, er
 func (g *Gateway) versionOf(ctx context.Context, p multinode.Project, ref string) (multinode.Version, error) {
 	id := ref
 	if strings.EqualFold(ref, latest) {
+		if p.LatestVersion == "" {
+			// Whoever deployed may have heard of it from another gateway, an instant sooner.
+			current, err := g.store.CurrentProject(ctx, p.Name)
+			if err != nil {
+				return multinode.Version{}, orNotFound(err, wire.ProjectDoesNotExist)
+			}
+			p = current
+		}
 		id = p.LatestVersion
 	}
 	if !multinode.ValidID(multinode.VersionPrefix, id) {
@@ -80,6 +89,13 @@ func (g *Gateway) functionIn(ctx context.Context, p multinode.Project, ref, name
 		return functionScope{}, err
 	}
 	spec, ok := v.Function(name)
+	if !ok && v.State != multinode.VersionReady {
+		// As above: it may be ready by now.
+		if v, err = g.store.CurrentVersion(ctx, p, v.ID); err != nil {
+			return functionScope{}, orNotFound(err, wire.VersionDoesNotExist)
+		}
+		spec, ok = v.Function(name)
+	}
 	if !ok {
 		return functionScope{}, wire.FunctionDoesNotExist
 	}

@@ -61,7 +61,7 @@ func followsLogs() endpoint {
 }
 
 func (g *Gateway) sendEvents(c *call, stream eventStream) error {
-	release, err := g.admitWaiter()
+	admitted, release, err := g.admitWaiter(g.closing, c.grant)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (g *Gateway) sendEvents(c *call, stream eventStream) error {
 				g.logPanic(cause, http.MethodGet, path)
 			}
 		}()
-		ctx, cancel := context.WithCancel(g.closing)
+		ctx, cancel := context.WithCancel(admitted)
 		defer cancel()
 		s := &sse{w: w, conn: conn, timeout: g.options.WriteTimeout, gone: cancel}
 		var beating sync.WaitGroup

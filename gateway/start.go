@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
 
 	"multinode"
+	"multinode/internal/failpoint"
 	"multinode/streams"
 	"multinode/wire"
 )
@@ -38,16 +40,19 @@ func (g *Gateway) startInvocation(ctx context.Context, c *call, d wire.Invocatio
 	if id.fromKey != nil {
 		id.id = id.fromKey(s)
 	}
-	r := streams.Request{Key: s.key(id.id), Version: s.version.ID, Input: []byte(d.Input)}
+	r := streams.Request{Key: s.key(id.id), Version: s.version.ID, Input: []byte(d.Input), Follows: true}
 	var parent *multinode.Invocation
 	if d.ParentInvocation != nil {
 		if parent, r.Lineage, err = g.lineage(ctx, s, *d.ParentInvocation); err != nil {
 			return wire.InvocationInfo{}, err
 		}
 	}
-	r.Sequence, err = g.accept(ctx, r)
+	if err = g.checkQueue(r.Key); err == nil {
+		r.Sequence, err = g.accept(ctx, r)
+	}
 	switch {
-	case errors.Is(err, streams.ErrDuplicate) && id.fromKey != nil:
+	case err == nil:
+	case id.fromKey != nil && g.accepted(ctx, r): // also where nothing more is taken
 		return g.startedBefore(ctx, s, r)
 	case errors.Is(err, streams.ErrDuplicate):
 		return wire.InvocationInfo{}, wire.InvocationAlreadyExists
@@ -55,9 +60,10 @@ func (g *Gateway) startInvocation(ctx context.Context, c *call, d wire.Invocatio
 		return wire.InvocationInfo{}, g.whyNotDeployed(ctx, s)
 	case errors.Is(err, streams.ErrLineageTooLong):
 		return wire.InvocationInfo{}, refuse(http.StatusBadRequest, "The names of the invocation's ancestors are too long together")
-	case err != nil:
+	default:
 		return wire.InvocationInfo{}, err
 	}
+	failpoint.Hit("gateway.accepted")
 	return g.started(s, r, parent)
 }
 
@@ -75,6 +81,7 @@ func (g *Gateway) started(s functionScope, r streams.Request, parent *multinode.
 	})
 	r.Input = nil // the record does not need it, and the backlog is long
 	g.creations.add(r)
+	failpoint.Hit("gateway.queued")
 	return info, nil
 }
 
@@ -109,10 +116,13 @@ func (g *Gateway) accept(ctx context.Context, r streams.Request) (uint64, error)
 		return sequence, err
 	}
 	sequence, err = try()
-	if !errors.Is(err, streams.ErrDuplicate) {
+	if !errors.Is(err, streams.ErrDuplicate) && !errors.Is(err, streams.ErrFull) {
 		return sequence, err
 	}
 	stored, lookup := g.store.Request(ctx, r.Key)
+	if errors.Is(lookup, streams.ErrNotFound) {
+		return 0, err
+	}
 	if lookup != nil {
 		return 0, lookup
 	}
@@ -120,6 +130,29 @@ func (g *Gateway) accept(ctx context.Context, r streams.Request) (uint64, error)
 		return 0, err
 	}
 	return stored.Sequence, nil
+}
+
+// accepted tells whether the request was stored before.
+func (g *Gateway) accepted(ctx context.Context, r streams.Request) bool {
+	_, err := g.store.Request(ctx, r.Key)
+	return err == nil
+}
+
+// checkQueue refuses what would make a function's queue longer than it may be:
+// one function is not to fill the store of all.
+func (g *Gateway) checkQueue(k multinode.InvocationKey) error {
+	waiting := g.creations.waiting(k)
+	// An index that is behind is no reason to refuse anything.
+	if counts, err := g.index.Counts(k.Project, k.Generation, k.Function); err == nil {
+		waiting += counts[multinode.Pending]
+	}
+	if waiting < g.options.MaxQueue {
+		return nil
+	}
+	return &problem{
+		status: http.StatusTooManyRequests, retryAfter: retryFull,
+		detail: fmt.Sprintf("%d invocations of this function wait already; try again when some of them have started", g.options.MaxQueue),
+	}
 }
 
 // checkServes tells early what would otherwise show as an unknown function.
@@ -179,11 +212,11 @@ type chosenID struct {
 }
 
 func invocationID(c *call) (chosenID, error) {
-	if len(c.http.Request().Header.Peek(wire.IdempotencyKeyHeader)) == 0 {
+	if c.http.Request().Header.Peek(wire.IdempotencyKeyHeader) == nil {
 		return chosenID{id: multinode.NewID(multinode.InvocationPrefix)}, nil
 	}
 	key := c.header(wire.IdempotencyKeyHeader)
-	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > maxIdempotencyKey {
+	if key == "" || !utf8.ValidString(key) || utf8.RuneCountInString(key) > maxIdempotencyKey {
 		return chosenID{}, violation("value_error", "the key has 1 to 255 characters", "header", wire.IdempotencyKeyHeader)
 	}
 	return chosenID{fromKey: func(s functionScope) string {

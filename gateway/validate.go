@@ -41,7 +41,14 @@ type filler struct {
 	violations []wire.Violation
 }
 
+// maxViolations is how many faults of one request are named: one body may have
+// a million.
+const maxViolations = 100
+
 func (f *filler) reject(location []any, kind, format string, args ...any) {
+	if len(f.violations) == maxViolations {
+		return
+	}
 	f.violations = append(f.violations, wire.Violation{
 		Location: slices.Clone(location), Message: fmt.Sprintf(format, args...), Type: kind,
 	})

@@ -38,6 +38,9 @@ func (g *Gateway) facts(ctx context.Context, s invocationScope, input *string) (
 		reads.Go(func() error {
 			request, err := g.store.Request(ctx, r.Key)
 			f.input = string(request.Input)
+			if errors.Is(err, streams.ErrNotFound) && streams.Nameless(r.Key.ID) {
+				return nil // it cannot be found by this ID
+			}
 			return orNotFound(err, wire.InvocationDoesNotExist) // retention is taking it away
 		})
 	}

@@ -23,20 +23,53 @@ func (g *Gateway) waitingReason(ctx context.Context, s invocationScope, v multin
 		return "its worker is starting"
 	}
 	if w := r.Waiting; w != nil {
-		if w.Until.After(g.now()) {
-			return fmt.Sprintf("%s; the next try is at %s", w.Reason, w.Until.UTC().Format(time.RFC3339))
-		}
-		return w.Reason
+		return g.nextTry(w.Reason, w.Until)
 	}
-	slots := r.Spec.MaxConcurrency
-	if f, err := g.store.Function(ctx, s.project, r.Key.Function); err == nil {
+	if last, ok := r.Latest(); ok && last.EndedAt != nil {
+		tries := r.FailedAttempts()
+		reason := fmt.Sprintf("between tries: %d of %d has failed", tries, r.Spec.MaxRetries+1)
+		return g.nextTry(reason, last.EndedAt.Add(multinode.RetryDelay(tries)))
+	}
+	return g.place(ctx, s)
+}
+
+// nextTry adds when the next try is, unless it is due.
+func (g *Gateway) nextTry(reason string, at time.Time) string {
+	if !at.After(g.now()) {
+		return reason + "; the next try is due"
+	}
+	return reason + "; the next try is at " + at.UTC().Format(time.RFC3339)
+}
+
+// place says where in the line an invocation stands that was not delivered yet.
+func (g *Gateway) place(ctx context.Context, s invocationScope) string {
+	k := s.record.Key
+	slots := s.record.Spec.MaxConcurrency
+	if f, err := g.store.Function(ctx, s.project, k.Function); err == nil {
 		slots = f.MaxConcurrency
 	}
-	ahead, err := g.index.Ahead(r.Key)
+	ahead, err := g.ahead(ctx, s)
 	if err != nil {
 		return "in line for one of " + plural(slots, "slot")
 	}
+	if stuck, err := g.stuckOnItself(k, slots); err == nil && stuck {
+		return position(ahead, slots) + fmt.Sprintf(", and %s may be stuck on itself: every slot is held by an invocation "+
+			"that has started others of the same function, which wait in this line. If they await each other nothing moves: "+
+			"raise max_concurrency by an upgrade, or have it call a different function", k.Function)
+	}
 	return position(ahead, slots)
+}
+
+// ahead counts what stands in line before the invocation. The index has to know
+// this one; of those before it, some may not have a record yet.
+func (g *Gateway) ahead(ctx context.Context, s invocationScope) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, ownWrites)
+	defer cancel()
+	if err := g.index.WaitFor(ctx, s.revision); err != nil {
+		return 0, err
+	}
+	ahead, err := g.index.Ahead(s.record.Key)
+	return ahead + g.creations.ahead(s.record), err
 }
 
 func position(ahead, slots int) string {

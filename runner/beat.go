@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
 )
 
@@ -13,6 +15,7 @@ import (
 type beater struct {
 	link  Link
 	every time.Duration
+	clock clockwork.Clock
 	log   *slog.Logger
 	// desires receives each answer.
 	desires chan multinode.Desired
@@ -25,9 +28,9 @@ type beater struct {
 	ended       time.Time
 }
 
-func newBeater(link Link, every time.Duration, log *slog.Logger) *beater {
+func newBeater(link Link, every time.Duration, clock clockwork.Clock, log *slog.Logger) *beater {
 	return &beater{
-		link: link, every: every, log: log, phase: multinode.PhaseStarting,
+		link: link, every: every, clock: clock, log: log, phase: multinode.PhaseStarting,
 		desires: make(chan multinode.Desired), nudge: make(chan struct{}, 1),
 	}
 }
@@ -36,14 +39,14 @@ func newBeater(link Link, every time.Duration, log *slog.Logger) *beater {
 func (b *beater) start() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.phase, b.started = multinode.PhaseRunning, time.Now()
+	b.phase, b.started = multinode.PhaseRunning, b.clock.Now()
 }
 
 // finish notes that the user's code has ended.
 func (b *beater) finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.phase, b.ended = multinode.PhaseFinishing, time.Now()
+	b.phase, b.ended = multinode.PhaseFinishing, b.clock.Now()
 }
 
 // interrupt notes what the user's code was given, and has it reported at once.
@@ -64,7 +67,7 @@ func (b *beater) beat() multinode.Beat {
 	switch {
 	case b.started.IsZero():
 	case b.ended.IsZero():
-		beat.Elapsed = time.Since(b.started)
+		beat.Elapsed = b.clock.Since(b.started)
 	default:
 		beat.Elapsed = b.ended.Sub(b.started)
 	}
@@ -73,7 +76,7 @@ func (b *beater) beat() multinode.Beat {
 
 // run beats until ctx ends.
 func (b *beater) run(ctx context.Context) {
-	ticker := time.NewTicker(b.every)
+	ticker := b.clock.NewTicker(b.every)
 	defer ticker.Stop()
 	for {
 		desired, err := b.link.Beat(ctx, b.beat())
@@ -87,7 +90,7 @@ func (b *beater) run(ctx context.Context) {
 			}
 		}
 		select {
-		case <-ticker.C:
+		case <-ticker.Chan():
 		case <-b.nudge:
 		case <-ctx.Done():
 			return

@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
 )
 
@@ -46,6 +48,9 @@ type Options struct {
 	Environment []string
 	Limits      Limits
 	Logger      *slog.Logger
+	// Clock is what the timeout, the grace, the lease and the beats go by. Optional:
+	// the machine's.
+	Clock clockwork.Clock
 }
 
 // Limits are the runner's clocks and sizes.

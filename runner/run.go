@@ -7,7 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
+	"multinode/internal/failpoint"
 )
 
 // ErrLeft means that the worker was told to leave, or that nobody wanted it: it
@@ -25,6 +28,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
 	child, startErr := startChild(o)
 	if startErr == nil {
 		defer func() {
@@ -37,6 +43,7 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 
+	failpoint.Hit("runner.python_started")
 	link, assignment, err := announce(ctx, o)
 	if link != nil {
 		defer link.Close()
@@ -45,6 +52,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 
+	failpoint.Hit("runner.assigned")
 	// What is stored goes on after ctx has ended, for a while.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
@@ -122,11 +130,13 @@ func (s *session) patience() time.Duration {
 // outcome.
 func (s *session) store(ctx context.Context) error {
 	s.flush(ctx)
+	failpoint.Hit("runner.flushed")
 	outcome := s.end.outcome()
 	stored, err := s.link.PutOutcome(ctx, outcome)
 	if err != nil {
 		return fmt.Errorf("runner: store the outcome %s: %w", outcome.Kind, err)
 	}
+	failpoint.Hit("runner.outcome_put")
 	if stored {
 		s.log.Info("the outcome is stored", "outcome", outcome.Kind)
 	} else {

@@ -10,7 +10,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
+	"multinode/internal/failpoint"
 )
 
 // session is one execution. Its fields belong to the goroutine of supervise, but
@@ -30,10 +33,10 @@ type session struct {
 	ready bool
 	left  bool
 	// limit is when the user's code is killed, for the reason why.
-	limit *time.Timer
+	limit clockwork.Timer
 	why   killReason
 	// timeout runs from the beginning of the user's function.
-	timeout *time.Timer
+	timeout clockwork.Timer
 	// alone is since when there is no connection; zero while there is one.
 	alone time.Time
 }
@@ -44,14 +47,14 @@ func newSession(o Options, c *child, link Link, a multinode.Assignment) *session
 	return &session{
 		o: o, log: log, child: c, link: link, assignment: a,
 		book: newLogbook(o.Limits, link, log), yields: newYields(link, log),
-		beater: newBeater(link, o.Limits.Beat, log),
+		beater: newBeater(link, o.Limits.Beat, o.Clock, log),
 		end:    ending{timeout: a.Timeout, grace: o.Limits.Grace, lease: o.Limits.Lease},
-		limit:  stoppedTimer(), timeout: stoppedTimer(),
+		limit:  stoppedTimer(o.Clock), timeout: stoppedTimer(o.Clock),
 	}
 }
 
-func stoppedTimer() *time.Timer {
-	t := time.NewTimer(time.Hour)
+func stoppedTimer(c clockwork.Clock) clockwork.Timer {
+	t := c.NewTimer(time.Hour)
 	t.Stop()
 	return t
 }
@@ -74,7 +77,7 @@ func (s *session) supervise(ctx context.Context) error {
 	if err := s.assign(); err != nil {
 		return err
 	}
-	lease := time.NewTicker(max(s.o.Limits.Lease/20, time.Millisecond))
+	lease := s.o.Clock.NewTicker(max(s.o.Limits.Lease/20, time.Millisecond))
 	defer lease.Stop()
 
 	stopped, exited := ctx.Done(), s.child.exited
@@ -94,11 +97,11 @@ func (s *session) supervise(ctx context.Context) error {
 			s.heed(d)
 		case d := <-s.beater.desires:
 			s.heed(d)
-		case <-s.timeout.C:
+		case <-s.timeout.Chan():
 			s.interrupt(multinode.TimeOut)
-		case <-s.limit.C:
+		case <-s.limit.Chan():
 			s.kill(s.why)
-		case <-lease.C:
+		case <-lease.Chan():
 			s.checkLease()
 		case <-stopped:
 			stopped = nil
@@ -158,6 +161,7 @@ func (s *session) handle(e event) {
 		s.ready = true
 	case frameStarted:
 		s.end.started = true
+		failpoint.Hit("runner.started")
 		s.beater.start()
 		if s.assignment.Timeout > 0 {
 			s.timeout.Reset(s.assignment.Timeout)
@@ -213,6 +217,7 @@ func (s *session) interrupt(why multinode.Desired) {
 	}
 	s.end.interrupt = why
 	s.beater.interrupt(why)
+	failpoint.Hit("runner.interrupted")
 	if !s.ready {
 		s.kill(killedUnready)
 		return
@@ -256,8 +261,8 @@ func (s *session) checkLease() {
 	case s.link.Connected():
 		s.alone = time.Time{}
 	case s.alone.IsZero():
-		s.alone = time.Now()
-	case time.Since(s.alone) >= s.o.Limits.Lease && s.end.killed == notKilled && s.end.final == 0:
+		s.alone = s.o.Clock.Now()
+	case s.o.Clock.Since(s.alone) >= s.o.Limits.Lease && s.end.killed == notKilled && s.end.final == 0:
 		s.log.Error("no connection for too long: the user's code is killed", "lease", s.o.Limits.Lease)
 		s.kill(killedLease)
 	}

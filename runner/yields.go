@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+
+	"multinode/internal/failpoint"
 )
 
 // yields stores the latest yield. Those that come while one is being stored
@@ -64,6 +66,7 @@ func (y *yields) run(ctx context.Context) {
 			if err := y.put(ctx, output); err != nil {
 				y.log.Warn("a yield could not be stored", "error", err)
 			}
+			failpoint.Hit("runner.yield_put")
 		}
 		if closed {
 			return

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"multinode"
+	"multinode/internal/failpoint"
 )
 
 // RequestCancel asks for an invocation's end. When it returns without an error
@@ -22,6 +23,7 @@ func (s *Store) RequestCancel(ctx context.Context, k multinode.InvocationKey) (m
 	if err != nil && !errors.Is(err, multinode.ErrTerminal) {
 		return record, revision, err
 	}
+	failpoint.Hit("streams.cancel_stored")
 	s.HintCancel(k)
 	return record, revision, err
 }

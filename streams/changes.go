@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -21,7 +22,18 @@ type Change struct {
 	Record *multinode.Invocation
 	// Revision orders the changes of all records.
 	Revision uint64
+	// At is when it was stored, by the server's clock.
+	At time.Time
 }
+
+// MarkerLife is how long it can be read that a record was deleted, once its
+// invocation was forgotten. A reader that knows records from before, and was away
+// for longer, has to start anew.
+const MarkerLife = 24 * time.Hour
+
+// awayFor is how long a reader may have been away: MarkerLife, with a margin for
+// clocks that differ.
+const awayFor = MarkerLife / 2
 
 // maxChanges bounds the batches that Changes delivers.
 const maxChanges = 512
@@ -36,6 +48,7 @@ func (s *Store) Changes(ctx context.Context, after uint64, deliver func([]Change
 	if err != nil {
 		return err
 	}
+	heard := s.now().Round(0) // without the monotonic reading, which may stand still
 	if after > last {
 		return ErrResync
 	}
@@ -58,12 +71,31 @@ func (s *Store) Changes(ctx context.Context, after uint64, deliver func([]Change
 		return classify("follow the records", err)
 	}
 	defer consuming.Stop()
+	if consumer.CachedInfo().NumPending == 0 && after < last {
+		// The end of the stream was that of markers which are gone.
+		if err := deliver([]Change{{Revision: last}}); err != nil {
+			return err
+		}
+	}
+	look := time.NewTicker(awayFor / 6)
+	defer look.Stop()
 	closed := consuming.Closed() // each call of it costs a goroutine
 	for {
 		select {
 		case m := <-messages:
-			if err := deliver(s.batch(m, messages)); err != nil {
+			if s.now().Sub(heard) > awayFor {
+				return ErrResync
+			}
+			heard = s.now().Round(0)
+			if err := deliver(s.batch(m, messages, last)); err != nil {
 				return err
+			}
+		case <-look.C:
+			if s.now().Sub(heard) > awayFor {
+				return ErrResync
+			}
+			if _, err := s.RecordsRevision(ctx); err == nil {
+				heard = s.now().Round(0)
 			}
 		case <-closed:
 			return fmt.Errorf("follow the records: %w", ErrUnavailable)
@@ -73,8 +105,9 @@ func (s *Store) Changes(ctx context.Context, after uint64, deliver func([]Change
 	}
 }
 
-// batch takes what has come beside the first message.
-func (s *Store) batch(first jetstream.Msg, more <-chan jetstream.Msg) []Change {
+// batch takes what has come beside the first message. Where nothing is left
+// before the sequence that was the last, it says so.
+func (s *Store) batch(first jetstream.Msg, more <-chan jetstream.Msg, last uint64) []Change {
 	var batch []Change
 	for m := first; ; {
 		change, err := parseChange(m)
@@ -83,7 +116,10 @@ func (s *Store) batch(first jetstream.Msg, more <-chan jetstream.Msg) []Change {
 			change = Change{Revision: change.Revision} // readers have to get past it
 		}
 		batch = append(batch, change)
-		if len(batch) == maxChanges {
+		if change.Revision < last && nothingPending(m) {
+			batch = append(batch, Change{Revision: last, At: change.At})
+		}
+		if len(batch) >= maxChanges {
 			return batch
 		}
 		select {
@@ -99,7 +135,7 @@ func parseChange(m jetstream.Msg) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	change := Change{Revision: meta.Sequence.Stream}
+	change := Change{Revision: meta.Sequence.Stream, At: meta.Timestamp}
 	key := strings.TrimPrefix(m.Subject(), kvSubject(invocationsBucket, ""))
 	if names, err := parseTokens(key, 2); err == nil {
 		change.Key = multinode.InvocationKey{Project: names[0], Generation: names[1]}
@@ -114,6 +150,11 @@ func parseChange(m jetstream.Msg) (Change, error) {
 	record, err := decode[multinode.Invocation](m.Data())
 	change.Record = &record
 	return change, err
+}
+
+func nothingPending(m jetstream.Msg) bool {
+	meta, err := m.Metadata()
+	return err == nil && meta.NumPending == 0
 }
 
 // RecordsRevision returns the revision of the newest change of any record.

@@ -13,6 +13,25 @@ import (
 	"multinode"
 )
 
+// openCode opens the bucket of bundles, and makes it where it is missing.
+func (s *Store) openCode(ctx context.Context) error {
+	_, err := s.js.ObjectStore(ctx, codeBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		_, err = s.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket: codeBucket, Storage: jetstream.FileStorage, Replicas: s.options.Replicas,
+		})
+	}
+	if err != nil {
+		return err
+	}
+	// Who has just stored a bundle refers to it through another gateway, perhaps.
+	if err := s.readFromLeader(ctx, "OBJ_"+codeBucket); err != nil {
+		return err
+	}
+	s.code, err = s.js.ObjectStore(ctx, codeBucket)
+	return err
+}
+
 // PutBundle stores a code archive under its SHA-256 digest in hexadecimal and
 // returns its size in bytes. Content with another digest is not kept: ErrDigest.
 func (s *Store) PutBundle(ctx context.Context, digest string, r io.Reader) (int64, error) {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"multinode"
+	"multinode/internal/failpoint"
 )
 
 // Function returns the deployed state of a function, or ErrNotFound.
@@ -45,6 +47,7 @@ func (s *Store) Activate(ctx context.Context, v multinode.Version) error {
 		if err := s.noteActivation(ctx, v, f, last); err != nil {
 			return fmt.Errorf("activate the function %q: %w", f.Name, err)
 		}
+		failpoint.Hit("streams.activated")
 	}
 	return nil
 }
@@ -72,7 +75,7 @@ func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f
 	config := jetstream.StreamConfig{
 		Name:        requestStream(v.Project, v.Generation, f.Name),
 		Subjects:    []string{join(requestSubjects, v.Project, f.Name) + ".*"},
-		Description: "requests to run " + v.Project + "/" + f.Name,
+		Description: describe("requests to run " + v.Project + "/" + f.Name),
 		Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
 		MaxMsgsPerSubject: 1, DiscardNewPerSubject: true,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
@@ -85,6 +88,7 @@ func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f
 	if err != nil {
 		return 0, classify("make the stream", err)
 	}
+	failpoint.Hit("streams.stream_made")
 	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: multinode.AckWait,
 		MaxAckPending: f.MaxConcurrency, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -92,11 +96,20 @@ func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f
 	if err != nil {
 		return 0, classify("make the consumer", err)
 	}
+	failpoint.Hit("streams.consumer_made")
 	info, err := stream.Info(ctx)
 	if err != nil {
 		return 0, classify("look at the stream", err)
 	}
 	return info.State.LastSeq, nil
+}
+
+// maxDescription is the longest description that a server takes, in bytes.
+const maxDescription = 4096
+
+// describe cuts a description off where it is too long: names may be longer.
+func describe(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxDescription)], "")
 }
 
 func (s *Store) noteActivation(ctx context.Context, v multinode.Version, f multinode.FunctionSpec, last uint64) error {
@@ -163,6 +176,7 @@ func (s *Store) Retire(ctx context.Context, p multinode.Project) error {
 		if _, err := s.js.UpdateStream(ctx, config); err != nil {
 			return classify("retire the function", err)
 		}
+		failpoint.Hit("streams.retired")
 	}
 	return nil
 }

@@ -68,6 +68,11 @@ func (i *Intake) Run(ctx context.Context) error {
 	if err := sub.SetPendingLimits(-1, -1); err != nil { // bounded by the quotas
 		return err
 	}
+	elected, err := i.followElections()
+	if err != nil {
+		return classify("follow elections", err)
+	}
+	defer func() { _ = elected.Unsubscribe() }()
 	changes, stop := i.store.RegistryChanges()
 	defer stop()
 	reconnects := i.store.nc.StatusChanged(nats.CONNECTED)
@@ -187,14 +192,8 @@ func (i *Intake) receive(m *nats.Msg) {
 	if p == nil {
 		return // the function went away meanwhile
 	}
-	subject := strings.Split(m.Subject, ".")
-	id, err := FromToken(subject[len(subject)-1])
-	if err != nil {
-		id = subject[len(subject)-1]
-	}
-	key := multinode.InvocationKey{Project: p.function.Project, Generation: p.function.Generation, Function: p.function.Name, ID: id}
-	request, err := parseRequest(key, m.Header, m.Data, meta.Sequence.Stream, meta.Timestamp)
-	i.deliver(&Delivery{Request: request, Malformed: err, Received: received, message: m})
+	request := requestOf(p.function, m.Subject, m.Header, m.Data, meta.Sequence.Stream, meta.Timestamp)
+	i.deliver(&Delivery{Request: request, Received: received, message: m})
 }
 
 // ended notes that the server ended a pull. A time-out is the usual end and is
@@ -220,8 +219,6 @@ func (i *Intake) ended(number, status string) {
 // acked nor expired it is one of the function's slots.
 type Delivery struct {
 	Request
-	// Malformed says why the request cannot be run, where that is so.
-	Malformed error
 	// Received is when it came, by the monotonic clock of this process.
 	Received time.Time
 	message  *nats.Msg

@@ -1,18 +1,16 @@
 package streams
 
 import (
+	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"multinode"
 )
@@ -39,24 +37,86 @@ type Grant struct {
 	Execution *multinode.ExecutionKey
 }
 
-// apiKey is a stored key. The key itself has enough entropy for a plain hash, or
-// was chosen by the operator.
-type apiKey struct {
-	Name      string    `json:"name"`
-	Hash      []byte    `json:"hash"`
-	Role      Role      `json:"role"`
-	Project   string    `json:"project,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
+// APIKey is a stored key, without what opens anything.
+type APIKey struct {
+	// ID names the key and is no secret.
+	ID   string
+	Name string
+	Role Role
+	// Project limits the key to the project of that name, whether it exists yet,
+	// or again, or not; empty means all.
+	Project   string
+	CreatedAt time.Time
+	// ExpiresAt is when the key opens nothing any more; nil means never.
+	ExpiresAt *time.Time
+	// System marks the key that the system itself was started with.
+	System bool
 }
 
-// keyID finds a stored key without telling it: it is part of the hash.
-func keyID(hash [sha256.Size]byte) string { return hex.EncodeToString(hash[:8]) }
+// apiKey is how a key is stored. The key itself has enough entropy for a plain
+// hash, or was chosen by the operator.
+type apiKey struct {
+	Name      string     `json:"name"`
+	Hash      []byte     `json:"hash"`
+	Role      Role       `json:"role"`
+	Project   string     `json:"project,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	System    bool       `json:"system,omitempty"`
+}
 
-// PutKey stores an API key as its hash. The same key may be put again.
+func (k apiKey) public() APIKey {
+	return APIKey{
+		ID: keyID([sha256.Size]byte(k.Hash)), Name: k.Name, Role: k.Role, Project: k.Project,
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, System: k.System,
+	}
+}
+
+func (k apiKey) expired(now time.Time) bool { return k.ExpiresAt != nil && !now.Before(*k.ExpiresAt) }
+
+// keyPrefix begins every key that is made here, so that one that got somewhere
+// it does not belong is recognized.
+const keyPrefix = "mn-"
+
+// keyID finds a stored key without telling it: it is part of the hash.
+func keyID(hash [sha256.Size]byte) string { return "key-" + hex.EncodeToString(hash[:8]) }
+
+// CreateKey makes an API key as described, whose ID, CreatedAt and System are
+// ignored, and returns what opens with it. That is not stored: it cannot be had
+// again.
+func (s *Store) CreateKey(ctx context.Context, k APIKey) (APIKey, string, error) {
+	secret := keyPrefix + strings.ToLower(rand.Text())
+	hash := sha256.Sum256([]byte(secret))
+	stored := apiKey{
+		Name: k.Name, Hash: hash[:], Role: k.Role, Project: k.Project, CreatedAt: s.now(), ExpiresAt: k.ExpiresAt,
+	}
+	return stored.public(), secret, s.registry.create(ctx, apiKeyKey(keyID(hash)), stored)
+}
+
+// Keys returns the stored API keys, newest first, those that expired included.
+func (s *Store) Keys(context.Context) []APIKey {
+	stored := all[apiKey](s.registry, "key.")
+	keys := make([]APIKey, len(stored))
+	for i, k := range stored {
+		keys[i] = k.public()
+	}
+	slices.SortFunc(keys, func(a, b APIKey) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return keys
+}
+
+// RevokeKey deletes an API key; one that is gone already is fine.
+func (s *Store) RevokeKey(ctx context.Context, id string) error {
+	return s.registry.remove(ctx, apiKeyKey(id))
+}
+
+// PutKey stores a key that was chosen outside, as one of the system's own. The
+// same key may be put again.
 func (s *Store) PutKey(ctx context.Context, key, name string, role Role, project string) error {
 	hash := sha256.Sum256([]byte(key))
 	err := s.registry.create(ctx, apiKeyKey(keyID(hash)), apiKey{
-		Name: name, Hash: hash[:], Role: role, Project: project, CreatedAt: s.now(),
+		Name: name, Hash: hash[:], Role: role, Project: project, CreatedAt: s.now(), System: true,
 	})
 	if errors.Is(err, ErrExists) {
 		return nil
@@ -64,15 +124,14 @@ func (s *Store) PutKey(ctx context.Context, key, name string, role Role, project
 	return err
 }
 
-// DropKeys deletes the stored keys of that name, except for the one given.
+// DropKeys deletes the system's own keys of that name, except for the one given.
 func (s *Store) DropKeys(ctx context.Context, name, except string) error {
 	spared := keyID(sha256.Sum256([]byte(except)))
-	for _, k := range all[apiKey](s.registry, "key.") {
-		id := keyID([sha256.Size]byte(k.Hash))
-		if k.Name != name || id == spared {
+	for _, k := range s.Keys(ctx) {
+		if !k.System || k.Name != name || k.ID == spared {
 			continue
 		}
-		if err := s.registry.remove(ctx, apiKeyKey(id)); err != nil {
+		if err := s.RevokeKey(ctx, k.ID); err != nil {
 			return err
 		}
 	}
@@ -88,10 +147,19 @@ func (s *Store) Authenticate(ctx context.Context, key string) (Grant, error) {
 	hash := sha256.Sum256([]byte(key))
 	id := keyID(hash)
 	stored, known := s.registry.apiKey(id)
-	if !known || subtle.ConstantTimeCompare(stored.Hash, hash[:]) != 1 {
+	if !known || subtle.ConstantTimeCompare(stored.Hash, hash[:]) != 1 || stored.expired(s.now()) {
 		return Grant{}, ErrNotFound
 	}
 	return Grant{KeyID: id, Role: stored.Role, Project: stored.Project}, nil
+}
+
+// Stands tells whether the key of a grant that was made before is still good.
+func (s *Store) Stands(ctx context.Context, g Grant) (bool, error) {
+	if g.Execution != nil {
+		return s.lives(ctx, *g.Execution)
+	}
+	stored, known := s.registry.apiKey(g.KeyID)
+	return known && !stored.expired(s.now()), nil
 }
 
 // apiKey looks a key up in the copy alone: guesses must not reach the server.
@@ -100,58 +168,4 @@ func (r *registry) apiKey(id string) (apiKey, bool) {
 	defer r.mu.RUnlock()
 	k, ok := r.entries[apiKeyKey(id)].value.(apiKey)
 	return k, ok
-}
-
-const workerKeyPrefix = "mnw_"
-
-// WorkerKey returns the API key of an execution's worker. It is not stored: it
-// names the execution and carries a signature.
-func (s *Store) WorkerKey(k multinode.ExecutionKey) string {
-	name := ExecutionKeyName(k)
-	return workerKeyPrefix + name + "." + s.signWorker(name)
-}
-
-func (s *Store) signWorker(name string) string {
-	mac := hmac.New(sha256.New, s.workerSecret)
-	_, _ = mac.Write([]byte(name)) // a hash never fails
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-func (s *Store) authenticateWorker(ctx context.Context, key string) (Grant, error) {
-	signed := strings.TrimPrefix(key, workerKeyPrefix)
-	dot := strings.LastIndexByte(signed, '.')
-	if dot < 0 || !hmac.Equal([]byte(signed[dot+1:]), []byte(s.signWorker(signed[:dot]))) {
-		return Grant{}, ErrNotFound
-	}
-	k, err := ParseExecutionKey(signed[:dot])
-	if err != nil {
-		return Grant{}, ErrNotFound
-	}
-	record, _, err := s.Record(ctx, k.Invocation)
-	if err != nil {
-		return Grant{}, err
-	}
-	if live, ok := record.Live(); !ok || live.ID != k.ID {
-		return Grant{}, ErrNotFound
-	}
-	return Grant{
-		KeyID: k.ID, Role: RoleInvoke, Project: k.Invocation.Project,
-		Generation: k.Invocation.Generation, Execution: &k,
-	}, nil
-}
-
-// loadWorkerSecret reads the secret that signs workers' keys; the first to come
-// makes it.
-func (s *Store) loadWorkerSecret(ctx context.Context) error {
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // never fails: crypto/rand ends the program instead
-	_, err := s.registry.kv.Create(ctx, workerSecretKey, secret)
-	if errors.Is(err, jetstream.ErrKeyExists) {
-		var stored jetstream.KeyValueEntry
-		if stored, err = s.registry.kv.Get(ctx, workerSecretKey); err == nil {
-			secret = stored.Value()
-		}
-	}
-	s.workerSecret = secret
-	return classify("load the secret of the workers' keys", err)
 }

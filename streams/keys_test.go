@@ -55,3 +55,30 @@ func TestAReplacedKeyOpensNothing(t *testing.T) {
 		t.Errorf("the new key: %+v, %v", grant, err)
 	}
 }
+
+func TestACreatedKeyIsNeverTheSystems(t *testing.T) {
+	s := openStore(t)
+	made, secret, err := s.CreateKey(t.Context(), streams.APIKey{Name: "up", Role: streams.RoleRead, Project: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutKey(t.Context(), "own", "up", streams.RoleAdmin, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DropKeys(t.Context(), "up", "own"); err != nil { // its name is nobody's business
+		t.Fatal(err)
+	}
+	grant, err := s.Authenticate(t.Context(), secret)
+	if err != nil || grant.Role != streams.RoleRead || grant.Project != "p" || grant.KeyID != made.ID {
+		t.Errorf("the created key: %+v, %v", grant, err)
+	}
+	if err := s.RevokeKey(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if stands, err := s.Stands(t.Context(), grant); stands || err != nil {
+		t.Errorf("a revoked key stands: %t, %v", stands, err)
+	}
+	if keys := s.Keys(t.Context()); len(keys) != 1 || !keys[0].System || keys[0].Name != "up" {
+		t.Errorf("the keys are %+v", keys)
+	}
+}

@@ -2,6 +2,8 @@ package streams
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +21,10 @@ type WorkerOptions struct {
 	URL string
 	// Credentials is the path of a NATS credentials file; empty means none.
 	Credentials string
-	Execution   string
+	// CA is the PEM text of the authorities that vouch for the server; empty means
+	// those of the machine.
+	CA        string
+	Execution string
 	// Key is the execution's key, as ExecutionKeyName gives it.
 	Key    string
 	Logger *slog.Logger
@@ -52,6 +57,13 @@ func DialWorker(ctx context.Context, o WorkerOptions) (*WorkerLink, error) {
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Warn("NATS reported a problem", "error", err)
 		}),
+	}
+	if o.CA != "" {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM([]byte(o.CA)) {
+			return nil, errors.New("connect to NATS: the certificate authority is no PEM certificate")
+		}
+		options = append(options, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}))
 	}
 	if o.Credentials != "" {
 		options = append(options, nats.UserCredentials(o.Credentials))
@@ -91,7 +103,7 @@ func (l *WorkerLink) Desires() <-chan multinode.Desired { return l.desires }
 // Hello announces the worker until it is answered or ctx ends. It returns
 // ErrLeave where the worker is not wanted.
 func (l *WorkerLink) Hello(ctx context.Context) (multinode.Assignment, error) {
-	body, err := json.Marshal(hello{Incarnation: l.self})
+	body, err := json.Marshal(hello{Incarnation: l.self, Key: l.options.Key})
 	if err != nil {
 		return multinode.Assignment{}, err
 	}
@@ -117,7 +129,7 @@ func (l *WorkerLink) Hello(ctx context.Context) (multinode.Assignment, error) {
 // Beat gives a sign of life and returns what is wanted of the worker. It returns
 // an error where nobody answered in time.
 func (l *WorkerLink) Beat(ctx context.Context, b multinode.Beat) (multinode.Desired, error) {
-	body, err := json.Marshal(b)
+	body, err := json.Marshal(beat{Beat: b, Key: l.options.Key})
 	if err != nil {
 		return "", err
 	}

@@ -95,15 +95,15 @@ func (s *Store) FollowLogs(ctx context.Context, k multinode.InvocationKey, execu
 		filter = prefix + Token(execution)
 	}
 	batches := make(chan LogBatch)
-	err := s.follow(ctx, logsStream, jetstream.OrderedConsumerConfig{
+	err := s.follow(ctx, logsStream, jetstream.ConsumerConfig{
 		FilterSubjects: []string{filter}, DeliverPolicy: jetstream.DeliverAllPolicy,
-	}, func(m jetstream.Msg) {
-		id, err := FromToken(strings.TrimPrefix(m.Subject(), prefix))
+	}, func(m stored) {
+		id, err := FromToken(strings.TrimPrefix(m.Subject, prefix))
 		if err != nil {
 			return
 		}
 		select {
-		case batches <- LogBatch{Execution: id, Lines: s.parseLog(id, m.Data())}:
+		case batches <- LogBatch{Execution: id, Lines: s.parseLog(id, m.Data)}:
 		case <-ctx.Done():
 		}
 	}, func() { close(batches) })

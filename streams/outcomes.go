@@ -91,9 +91,10 @@ func (s *Store) PutOutcome(ctx context.Context, k multinode.ExecutionKey, o mult
 // Outcome returns the outcome of an execution and when it was stored, or
 // ErrNotFound.
 func (s *Store) Outcome(ctx context.Context, k multinode.ExecutionKey) (multinode.Outcome, time.Time, error) {
-	m, err := s.outcomesStream.GetLastMsgForSubject(ctx, kvSubject(outcomesBucket, ExecutionKeyName(k)))
-	if err != nil {
-		return multinode.Outcome{}, time.Time{}, classify("read the outcome", err)
+	subject := kvSubject(outcomesBucket, ExecutionKeyName(k))
+	m, err := s.outcomesStream.GetLastMsgForSubject(ctx, subject)
+	if m, err = s.surely(ctx, "KV_"+outcomesBucket, subject, m, classify("read the outcome", err)); err != nil {
+		return multinode.Outcome{}, time.Time{}, err
 	}
 	o, err := parseOutcome(m.Header, m.Data)
 	if err != nil {
@@ -118,20 +119,12 @@ func (s *Store) tail(ctx context.Context, stream jetstream.Stream, prefix string
 		return classify("follow executions", err)
 	}
 	// By sequence: "new" would be newer still after a reconnect, and leave a gap.
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+	config := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: info.State.LastSeq + 1, HeadersOnly: true,
-	})
-	if err != nil {
-		return classify("follow "+info.Config.Name, err)
 	}
-	consuming, err := consumer.Consume(func(m jetstream.Msg) {
-		if k, err := ParseExecutionKey(strings.TrimPrefix(m.Subject(), prefix)); err == nil {
+	return s.follow(ctx, info.Config.Name, config, func(m stored) {
+		if k, err := ParseExecutionKey(strings.TrimPrefix(m.Subject, prefix)); err == nil {
 			seen(k)
 		}
-	})
-	if err != nil {
-		return classify("follow "+info.Config.Name, err)
-	}
-	context.AfterFunc(ctx, consuming.Stop)
-	return nil
+	}, func() {})
 }

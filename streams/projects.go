@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"multinode"
+	"multinode/internal/failpoint"
 )
 
 // CreateProject makes a project without versions. It returns ErrExists where one
@@ -20,6 +21,13 @@ func (s *Store) CreateProject(ctx context.Context, name string) (multinode.Proje
 // Project returns the project of that name, or ErrNotFound.
 func (s *Store) Project(ctx context.Context, name string) (multinode.Project, error) {
 	return cached[multinode.Project](ctx, s.registry, projectKey(name))
+}
+
+// CurrentProject is Project as the server has it now: the copy may be an instant
+// behind what another process has just stored.
+func (s *Store) CurrentProject(ctx context.Context, name string) (multinode.Project, error) {
+	project, _, err := reread[multinode.Project](ctx, s.registry, projectKey(name))
+	return project, err
 }
 
 // Projects returns all projects, newest first.
@@ -49,10 +57,12 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		if err := s.js.DeleteStream(ctx, requestStream(p.Name, p.Generation, name)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return classify("delete the requests", err)
 		}
+		failpoint.Hit("streams.requests_deleted")
 		if err := s.registry.remove(ctx, functionKey(p.Name, p.Generation, name)); err != nil {
 			return err
 		}
 	}
+	failpoint.Hit("streams.functions_removed")
 	generation := join("", p.Name, p.Generation)
 	// Whoever follows the records learns by this marker that they are gone. It
 	// comes before the purge: the stream's last message is then always one that a
@@ -60,6 +70,7 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 	if err := s.records.Delete(ctx, generation); err != nil {
 		return classify("mark the records as deleted", err)
 	}
+	failpoint.Hit("streams.deletion_marked")
 	for _, each := range []struct {
 		stream jetstream.Stream
 		prefix string
@@ -70,18 +81,22 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		if err := each.stream.Purge(ctx, jetstream.WithPurgeSubject(each.prefix+".>")); err != nil {
 			return classify("delete the records", err)
 		}
+		failpoint.Hit("streams.purged")
 	}
 	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
 		if err := s.registry.remove(ctx, environmentKey(p.Name, p.Generation, v.ID)); err != nil {
 			return err
 		}
+		failpoint.Hit("streams.environment_removed")
 		if err := s.registry.remove(ctx, versionKey(p.Name, p.Generation, v.ID)); err != nil {
 			return err
 		}
+		failpoint.Hit("streams.version_removed")
 		if err := s.deleteBundle(ctx, v.Bundle); err != nil {
 			return err
 		}
 	}
+	failpoint.Hit("streams.versions_removed")
 	return s.removeProject(ctx, p)
 }
 

@@ -46,8 +46,31 @@ func (s *Store) directGet(ctx context.Context, stream, subject string) (*jetstre
 
 // leaderMessage is a stored message as the stream's leader has it.
 type leaderMessage struct {
-	Sequence uint64 `json:"seq"`
-	Data     []byte `json:"data"`
+	Sequence uint64    `json:"seq"`
+	Header   []byte    `json:"hdrs"`
+	Data     []byte    `json:"data"`
+	Time     time.Time `json:"time"`
+}
+
+// surely gives the word of the stream's leader where a read found nothing that a
+// replica may have answered: it may not have got so far.
+func (s *Store) surely(ctx context.Context, stream, subject string, m *jetstream.RawStreamMsg, err error) (*jetstream.RawStreamMsg, error) {
+	if !isNotFound(err) || s.options.Replicas == 1 {
+		return m, err
+	}
+	last, err := s.leaderGet(ctx, stream, subject)
+	if err != nil {
+		return nil, err
+	}
+	m = &jetstream.RawStreamMsg{Subject: subject, Sequence: last.Sequence, Data: last.Data, Time: last.Time}
+	if len(last.Header) > 0 {
+		h, err := nats.DecodeHeadersMsg(last.Header)
+		if err != nil {
+			return nil, fmt.Errorf("read from %s: %w", stream, err)
+		}
+		m.Header = h
+	}
+	return m, nil
 }
 
 // leaderGet reads the last message on a subject from the stream's leader. Reads
@@ -78,4 +101,20 @@ func (s *Store) leaderGet(ctx context.Context, stream, subject string) (leaderMe
 		return leaderMessage{}, classify("read from the leader", answer.Error)
 	}
 	return answer.Message, nil
+}
+
+// readFromLeader makes all reads of a replicated stream, which is read seldom, go
+// to its leader. Handles that were opened before do not know of it.
+func (s *Store) readFromLeader(ctx context.Context, name string) error {
+	stream, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return err
+	}
+	c := stream.CachedInfo().Config
+	if c.Replicas == 1 || !c.AllowDirect {
+		return nil
+	}
+	c.AllowDirect = false
+	_, err = s.js.UpdateStream(ctx, c)
+	return err
 }

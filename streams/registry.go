@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -39,7 +40,7 @@ func newRegistry(kv jetstream.KeyValue, log *slog.Logger) *registry {
 // load reads the bucket and keeps the copy current until running ends.
 func (r *registry) load(ctx, running context.Context) error {
 	// Environments and secrets are not watched: they are read when needed only.
-	watcher, err := r.kv.WatchFiltered(running, []string{"project.>", "version.>", "function.>", "key.>"})
+	watcher, err := r.kv.WatchFiltered(running, []string{"project.>", "version.>", "function.>", "key.>", "revoked.>"})
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,13 @@ func decodeEntry(key string, data []byte) (any, error) {
 	case "function":
 		return decode[multinode.Function](data)
 	case "key":
-		return decode[apiKey](data)
+		k, err := decode[apiKey](data)
+		if err == nil && len(k.Hash) != sha256.Size {
+			err = errors.New("the key's hash is damaged")
+		}
+		return k, err
+	case "revoked":
+		return decode[revocation](data)
 	}
 	return nil, errors.New("unknown kind of entry")
 }
@@ -119,16 +126,23 @@ func cached[T any](ctx context.Context, r *registry, key string) (T, error) {
 	if value, ok := entry.value.(T); ok {
 		return value, nil
 	}
-	var none T
-	stored, err := r.kv.Get(ctx, key)
-	if err != nil {
-		return none, classify("look up "+key, err)
-	}
-	if known && stored.Revision() < entry.revision {
+	value, revision, err := reread[T](ctx, r, key)
+	if err == nil && known && revision < entry.revision {
+		var none T
 		return none, ErrNotFound // a replica that lags behind the deletion
 	}
+	return value, err
+}
+
+// reread asks the server for the key's value and brings the copy up to date.
+func reread[T any](ctx context.Context, r *registry, key string) (value T, revision uint64, err error) {
+	stored, err := r.kv.Get(ctx, key)
+	if err != nil {
+		return value, 0, classify("look up "+key, err)
+	}
 	r.apply(stored)
-	return decode[T](stored.Value())
+	value, err = decode[T](stored.Value())
+	return value, stored.Revision(), err
 }
 
 // all returns every value of this type whose key begins with the prefix.

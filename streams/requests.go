@@ -23,6 +23,11 @@ type Request struct {
 	Lineage []multinode.Ancestor
 	// Input is jsonpickle text of [args, kwargs].
 	Input []byte
+	// Malformed says why the request cannot be run, where that is so, and is set
+	// where requests are read. What is wrong is left out of the other fields.
+	Malformed error
+	// Follows tells that whoever stores the request makes its record, too.
+	Follows bool
 	// Sequence and Time are set by the stream.
 	Sequence uint64
 	Time     time.Time
@@ -61,6 +66,9 @@ func (s *Store) Accept(ctx context.Context, r Request) (uint64, error) {
 		}
 		m.Header.Set(headerLineage, string(lineage))
 	}
+	if r.Follows {
+		m.Header.Set(headerRecord, recordFollows)
+	}
 	ack, err := s.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0),
 		jetstream.WithExpectStream(requestStream(r.Key.Project, r.Key.Generation, r.Key.Function)))
 	var api *jetstream.APIError
@@ -86,24 +94,34 @@ func subjectTaken(description string) bool {
 
 // Request returns the stored request of an invocation, or ErrNotFound.
 func (s *Store) Request(ctx context.Context, k multinode.InvocationKey) (Request, error) {
-	m, err := s.directGet(ctx, requestStream(k.Project, k.Generation, k.Function), requestSubject(k))
-	if err != nil {
+	stream, subject := requestStream(k.Project, k.Generation, k.Function), requestSubject(k)
+	m, err := s.directGet(ctx, stream, subject)
+	if m, err = s.surely(ctx, stream, subject, m, err); err != nil {
 		return Request{}, fmt.Errorf("look up the request: %w", err)
 	}
-	return parseRequest(k, m.Header, m.Data, m.Sequence, m.Time)
+	return parseRequest(k, m.Header, m.Data, m.Sequence, m.Time), nil
 }
 
-func parseRequest(k multinode.InvocationKey, h nats.Header, body []byte, sequence uint64, at time.Time) (Request, error) {
-	r := Request{Key: k, Version: h.Get(headerVersion), Input: body, Sequence: sequence, Time: at}
-	if lineage := h.Get(headerLineage); lineage != "" {
-		if err := json.Unmarshal([]byte(lineage), &r.Lineage); err != nil {
-			return r, fmt.Errorf("the request's lineage is unreadable: %w", err)
-		}
-		if len(r.Lineage) > multinode.MaxDepth {
-			return r, fmt.Errorf("the request has more than %d ancestors", multinode.MaxDepth)
-		}
+// requestOf reads a message of a function's stream.
+func requestOf(f multinode.Function, subject string, h nats.Header, body []byte, sequence uint64, at time.Time) Request {
+	id, nameless := idOfToken(subject[strings.LastIndexByte(subject, '.')+1:])
+	r := parseRequest(multinode.InvocationKey{Project: f.Project, Generation: f.Generation, Function: f.Name, ID: id}, h, body, sequence, at)
+	r.Malformed = errors.Join(nameless, r.Malformed)
+	return r
+}
+
+func parseRequest(k multinode.InvocationKey, h nats.Header, body []byte, sequence uint64, at time.Time) Request {
+	r := Request{
+		Key: k, Version: h.Get(headerVersion), Input: body, Follows: h.Get(headerRecord) != "", Sequence: sequence, Time: at,
 	}
-	return r, nil
+	var lineage error
+	r.Lineage, lineage = parseLineage(k, h.Get(headerLineage))
+	version := checkVersion(r.Version)
+	if version != nil {
+		r.Version = ""
+	}
+	r.Malformed = errors.Join(version, lineage, checkInput(body))
+	return r
 }
 
 // DeleteRequest removes the stored request of an invocation that has ended. Its

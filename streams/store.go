@@ -21,7 +21,12 @@ type Options struct {
 	// of what the server may store, whichever is less.
 	LogBytes int64
 	LogAge   time.Duration
-	Logger   *slog.Logger
+	// Room returns how many bytes the disk below NATS can still take, where that is
+	// known: at 0 no request is accepted. Other programs fill disks, too, and a
+	// stream that could not write to its disk once takes nothing more until NATS
+	// is started anew. Optional.
+	Room   func() (int64, error)
+	Logger *slog.Logger
 	// Clock gives the time that goes into records. nil means time.Now.
 	Clock func() time.Time
 }
@@ -86,7 +91,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
 	for _, step := range []func(context.Context) error{s.readPressure, s.openBuckets, s.openStreams, s.loadWorkerSecret} {
 		if err := step(ctx); err != nil {
 			stop()
-			return nil, err
+			return nil, explainServer(err)
 		}
 	}
 	if err := s.registry.load(ctx, running); err != nil {
@@ -109,18 +114,19 @@ func (s *Store) openBuckets(ctx context.Context) error {
 		return err
 	}
 	config.Bucket = registryBucket
-	kv, err := s.ensureBucket(ctx, config)
-	if err != nil {
+	if _, err = s.ensureBucket(ctx, config); err != nil {
 		return err
 	}
-	s.registry = newRegistry(kv, s.log)
-	s.code, err = s.js.ObjectStore(ctx, codeBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		s.code, err = s.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
-			Bucket: codeBucket, Storage: jetstream.FileStorage, Replicas: s.options.Replicas,
-		})
+	// What is not in our copy may just have been made by another process.
+	if err := s.readFromLeader(ctx, "KV_"+registryBucket); err != nil {
+		return classify("open the registry", err)
 	}
-	return classify("open the code store", err)
+	kv, err := s.js.KeyValue(ctx, registryBucket)
+	if err != nil {
+		return classify("open the registry", err)
+	}
+	s.registry = newRegistry(kv, s.log)
+	return classify("open the code store", s.openCode(ctx))
 }
 
 func (s *Store) ensureBucket(ctx context.Context, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
@@ -145,12 +151,14 @@ func (s *Store) logBytes() int64 {
 
 // openStreams makes what workers write to. Their headers must not be able to do
 // more than put one message: rollups are off, and duplicates are not tracked by
-// message ID.
+// message ID. AllowDirect is off: a direct answer mixes a message's own headers
+// with the server's, and clients take an empty message with a Status header for a
+// refusal.
 func (s *Store) openStreams(ctx context.Context) error {
 	bucket := func(name string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, MaxMsgsPerSubject: 1,
-			Storage: jetstream.FileStorage, Replicas: s.options.Replicas, AllowDirect: true,
+			Storage: jetstream.FileStorage, Replicas: s.options.Replicas,
 			MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
 		}
 	}
@@ -161,7 +169,7 @@ func (s *Store) openStreams(ctx context.Context) error {
 	logs := jetstream.StreamConfig{
 		Name: logsStream, Subjects: []string{logSubjects + ".>"}, Discard: jetstream.DiscardOld,
 		MaxAge: s.options.LogAge, MaxBytes: s.logBytes(), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
-		Storage: jetstream.FileStorage, Replicas: s.options.Replicas, AllowDirect: true,
+		Storage: jetstream.FileStorage, Replicas: s.options.Replicas,
 	}
 	if s.options.Replicas == 1 {
 		// Log lines are worth less than an fsync each; replicated streams do not
@@ -175,6 +183,10 @@ func (s *Store) openStreams(ctx context.Context) error {
 		stream, err := s.js.Stream(ctx, each.config.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			stream, err = s.js.CreateStream(ctx, each.config)
+		} else if err == nil && stream.CachedInfo().Config.AllowDirect { // made by an early version
+			config := stream.CachedInfo().Config
+			config.AllowDirect = false
+			stream, err = s.js.UpdateStream(ctx, config)
 		}
 		if err != nil {
 			return classify("open the stream "+each.config.Name, err)
@@ -183,5 +195,8 @@ func (s *Store) openStreams(ctx context.Context) error {
 	}
 	var err error
 	s.recordsStream, err = s.js.Stream(ctx, "KV_"+invocationsBucket)
+	if err == nil {
+		err = s.letMarkersExpire(ctx)
+	}
 	return classify("open the records", err)
 }

@@ -34,7 +34,13 @@ const (
 const (
 	headerVersion = "Mn-Version"
 	headerLineage = "Mn-Lineage"
+	// headerRecord says who makes the record: recordFollows, that the publisher does.
+	headerRecord  = "Mn-Record"
+	recordFollows = "follows"
 )
+
+// headerUsed of a deleted record's marker is the sequence of its request.
+const headerUsed = "Mn-Used"
 
 // Headers of an outcome.
 const headerOutcome = "Mn-Outcome"
@@ -144,6 +150,9 @@ func parseTokens(key string, count int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name == "" {
+			return nil, fmt.Errorf("key %q has an empty part", key)
+		}
 		tokens[i] = name
 	}
 	return tokens, nil
@@ -187,5 +196,9 @@ func environmentKey(project, generation, version string) string {
 }
 
 func apiKeyKey(id string) string { return join("key", id) }
+
+func revocationKey(execution string) string { return join("revoked", execution) }
+
+func claimKey(name string) string { return join("claim", name) }
 
 const workerSecretKey = "secret.workers"

@@ -31,14 +31,3 @@ func TestKeysCanBeReadBack(t *testing.T) {
 		t.Errorf("%+v, %v", back, err)
 	}
 }
-
-func FuzzFromToken(f *testing.F) {
-	for _, seed := range []string{"plain", "=2E", "=2e", "=", "=4", "=41", "a=20b"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, token string) {
-		if name, err := streams.FromToken(token); err == nil && streams.Token(name) != token {
-			t.Errorf("%q is read as %q, whose token is %q", token, name, streams.Token(name))
-		}
-	})
-}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"multinode"
+	"multinode/internal/failpoint"
 )
 
 // CreateVersion stores a version and, apart from it, the values of its .env
@@ -22,12 +23,20 @@ func (s *Store) CreateVersion(ctx context.Context, v multinode.Version, environm
 			return classify("store the environment", err)
 		}
 	}
+	failpoint.Hit("streams.environment_stored")
 	return s.registry.create(ctx, versionKey(v.Project, v.Generation, v.ID), v)
 }
 
 // Version returns a version of the project, or ErrNotFound.
 func (s *Store) Version(ctx context.Context, p multinode.Project, id string) (multinode.Version, error) {
 	return cached[multinode.Version](ctx, s.registry, versionKey(p.Name, p.Generation, id))
+}
+
+// CurrentVersion is Version as the server has it now: the copy may be an instant
+// behind what another process has just stored.
+func (s *Store) CurrentVersion(ctx context.Context, p multinode.Project, id string) (multinode.Version, error) {
+	version, _, err := reread[multinode.Version](ctx, s.registry, versionKey(p.Name, p.Generation, id))
+	return version, err
 }
 
 // Versions returns the project's versions, newest first.

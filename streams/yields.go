@@ -3,7 +3,6 @@ package streams
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -53,50 +52,17 @@ func (s *Store) tailYields(running context.Context) error {
 func (s *Store) WatchYields(ctx context.Context, k multinode.InvocationKey) (<-chan Yield, error) {
 	prefix := kvSubject(yieldsBucket, InvocationKeyName(k)) + "."
 	yields := make(chan Yield)
-	err := s.follow(ctx, "KV_"+yieldsBucket, jetstream.OrderedConsumerConfig{
+	err := s.follow(ctx, "KV_"+yieldsBucket, jetstream.ConsumerConfig{
 		FilterSubjects: []string{prefix + "*"}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-	}, func(m jetstream.Msg) {
-		execution, err := FromToken(strings.TrimPrefix(m.Subject(), prefix))
+	}, func(m stored) {
+		execution, err := FromToken(strings.TrimPrefix(m.Subject, prefix))
 		if err != nil {
 			return
 		}
-		y := Yield{Execution: execution, Output: m.Data()}
-		if meta, err := m.Metadata(); err == nil {
-			y.Time = meta.Timestamp
-		}
 		select {
-		case yields <- y:
+		case yields <- Yield{Execution: execution, Output: m.Data, Time: m.Time}:
 		case <-ctx.Done():
 		}
 	}, func() { close(yields) })
 	return yields, err
-}
-
-// follow hands the messages of an ordered consumer to each, one at a time, until
-// ctx ends, and then calls done once, and nothing after it; each must return when
-// ctx ends. Where it returns an error it called neither.
-func (s *Store) follow(ctx context.Context, stream string, config jetstream.OrderedConsumerConfig, each func(jetstream.Msg), done func()) error {
-	consumer, err := s.js.OrderedConsumer(ctx, stream, config)
-	if err != nil {
-		return classify("follow "+stream, err)
-	}
-	// A message may still come after the consuming has ended.
-	var handling sync.Mutex
-	consuming, err := consumer.Consume(func(m jetstream.Msg) {
-		handling.Lock()
-		defer handling.Unlock()
-		if ctx.Err() == nil {
-			each(m)
-		}
-	})
-	if err != nil {
-		return classify("follow "+stream, err)
-	}
-	context.AfterFunc(ctx, func() {
-		consuming.Stop()
-		handling.Lock()
-		defer handling.Unlock()
-		done()
-	})
-	return nil
 }

@@ -1,8 +1,13 @@
-// Package up runs the whole system in one process: the embedded NATS server, the
-// gateway and the dispatcher, on one data folder. It is what `multinode up` is,
-// and how the demo, the benchmarks and the end-to-end tests start it.
+// Package up assembles what runs: the whole system in one process (Start), a
+// gateway by itself (StartGateway) and a dispatcher by itself (StartDispatcher).
+// They are `multinode up`, `multinode gateway` and `multinode dispatcher`; the demo,
+// the benchmarks and the end-to-end tests start them in the same way.
 //
-// The data folder holds everything that outlives the process:
+// The three share their parts: core (a line to NATS, the store, its index), serve
+// (the API on its port) and dispatch (workers and whoever looks after them).
+//
+// The data folder holds everything that outlives the process; by itself a gateway
+// has the read model and the port only, and a dispatcher no NATS:
 //
 //	nats/      the streams, with the accounts' keys and the port
 //	index.db   the read model; it may be deleted
@@ -11,5 +16,5 @@
 //	removing/  what is being removed of those that ended
 //	api-key    the API key, where none was given
 //	api-port   the port of the API
-//	lock       held while a system uses the folder
+//	lock       held while a process uses the folder
 package up

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"multinode/internal/atomicfile"
 )
 
 // keyFile holds the API key that was made for this data folder.
@@ -24,28 +26,8 @@ func keptKey(dir string) (string, error) {
 		return "", fmt.Errorf("read the API key: %w", err)
 	}
 	key := "mn-" + strings.ToLower(rand.Text())
-	if err := replace(path, key+"\n"); err != nil {
+	if err := atomicfile.Write(path, []byte(key+"\n")); err != nil {
 		return "", fmt.Errorf("keep the API key: %w", err)
 	}
 	return key, nil
-}
-
-// replace writes a file that only its owner can read: after a crash there is the
-// old content or the new.
-func replace(path, text string) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"multinode/internal/atomicfile"
 )
 
 // listen opens the API's port: the wanted one, else the one this data folder used
@@ -38,17 +40,21 @@ func listen(ctx context.Context, dir, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: choose another address: %w", address, err)
 	}
-	if err := replace(path, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)+"\n"); err != nil {
+	if err := atomicfile.Write(path, []byte(strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)+"\n")); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep the port for the next run: %w", err), listener.Close())
 	}
 	return listener, nil
 }
 
 // localURL is where programs on this machine reach a listener.
-func localURL(address string, listener net.Listener) string {
-	host, _, err := net.SplitHostPort(address)
+func localURL(a API, listener net.Listener) string {
+	scheme := "http://"
+	if a.TLSCert != "" {
+		scheme = "https://"
+	}
+	host, _, err := net.SplitHostPort(a.Listen)
 	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	return scheme + net.JoinHostPort(host, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 }

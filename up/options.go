@@ -5,22 +5,48 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
+	"time"
 )
 
-// Options say where the system keeps its data, where it listens and who may use
-// it.
+// Options say where the whole system keeps its data, where it listens and who may
+// use it.
 type Options struct {
 	// DataDir is made where it is missing. One system at a time may use it.
 	DataDir string
-	// Listen is the HOST:PORT of the REST API, and NATSListen that of NATS. Port 0
-	// takes the port that this data folder used before, or any free one the first
-	// time: workers of an earlier run look for it there.
-	Listen     string
+	API
+	Dispatch
+	// NATSListen is the HOST:PORT of NATS. Port 0 takes the port that this data
+	// folder used before, or any free one the first time.
 	NATSListen string
-	// APIKey opens the REST API. Empty means a key that is made once and kept in
-	// the data folder; the API then listens on the loopback interface only.
+	// NATSTLSCert and NATSTLSKey are PEM files with which NATS is served; NATSCA is
+	// the one by which workers know that certificate, where the machine does not.
+	NATSTLSCert, NATSTLSKey, NATSCA string
+	// SyncAlways makes "accepted" mean "on disk". Without it the last moments
+	// before a power cut may be lost.
+	SyncAlways bool
+	Logger     *slog.Logger
+}
+
+// API says how the REST API is served.
+type API struct {
+	// Listen is HOST:PORT. Port 0 takes the port that the data folder used before,
+	// or any free one the first time: workers of an earlier run look for it there.
+	Listen string
+	// APIKey opens the REST API. For a whole system, empty means a key that is made
+	// once and kept in the data folder; it then listens on the loopback interface
+	// only. For a gateway it means that the keys which are stored have to do.
 	APIKey string
+	// TLSCert and TLSKey are PEM files. They are read again when they change.
+	TLSCert, TLSKey string
+	// Drain is how long an API that is stopped goes on serving, while it says that
+	// it is not ready, so that load balancers send requests elsewhere.
+	Drain time.Duration
+}
+
+// Dispatch says how invocations are run.
+type Dispatch struct {
 	// Worker is the command that runs a worker; empty means this executable with
 	// the argument "runner".
 	Worker []string
@@ -30,17 +56,46 @@ type Options struct {
 	// Environments is the folder of those environments; empty means one in the data
 	// folder. Another one may be shared by several systems.
 	Environments string
-	// SyncAlways makes "accepted" mean "on disk". Without it the last moments
-	// before a power cut may be lost.
-	SyncAlways bool
-	Logger     *slog.Logger
+	// APIURL and WorkerNATSURL are where workers reach the API and NATS. Empty means
+	// the system's own address, or that of the dispatcher's NATS; a dispatcher by
+	// itself has to be told APIURL.
+	APIURL        string
+	WorkerNATSURL string
+	// Retention is how long finished invocations are kept; 0 means for good.
+	Retention time.Duration
+	// RetentionBytes is what invocations may take: above it those that finished
+	// first go sooner. 0 means half of what may be stored.
+	RetentionBytes int64
+}
+
+// DefaultRetention is the command line's.
+const DefaultRetention = 7 * 24 * time.Hour
+
+// GatewayOptions are those of a gateway by itself.
+type GatewayOptions struct {
+	// DataDir is made where it is missing. One gateway at a time may use it.
+	DataDir string
+	NATS
+	API
+	Logger *slog.Logger
+}
+
+// DispatcherOptions are those of a dispatcher by itself.
+type DispatcherOptions struct {
+	// DataDir is made where it is missing. One dispatcher at a time may use it.
+	DataDir string
+	NATS
+	Dispatch
+	// Authority is the file with the keys that sign workers' credentials.
+	Authority string
+	Logger    *slog.Logger
 }
 
 // DefaultOptions listen on the loopback interface, on ports of the data folder's
 // own, and sync every write.
 func DefaultOptions(dataDir string) Options {
 	return Options{
-		DataDir: dataDir, Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0",
+		DataDir: dataDir, API: API{Listen: "127.0.0.1:0"}, NATSListen: "127.0.0.1:0",
 		SyncAlways: true, Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -51,20 +106,68 @@ var ErrKeyRequired = errors.New("an API key has to be set")
 
 // Check returns every problem of the options at once. Start does it too.
 func (o Options) Check() error {
-	var errs []error
-	if o.DataDir == "" {
-		errs = append(errs, errors.New("the data folder is not set"))
-	}
-	if o.Logger == nil {
-		errs = append(errs, errors.New("the logger is not set"))
-	}
+	errs := []error{checkFolder(o.DataDir, o.Logger), o.API.check(), o.Dispatch.check()}
 	host, err := splitAddress(o.Listen)
-	errs = append(errs, err)
 	if err == nil && o.APIKey == "" && !loopback(host) {
 		errs = append(errs, fmt.Errorf("%s can be reached from other machines: %w", o.Listen, ErrKeyRequired))
 	}
 	_, err = splitAddress(o.NATSListen)
-	return errors.Join(append(errs, err)...)
+	errs = append(errs, err, checkPair("NATS", o.NATSTLSCert, o.NATSTLSKey))
+	if o.NATSCA != "" {
+		_, err := readCA(o.NATSCA)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Check returns every problem of the options at once. StartGateway does it too.
+func (o GatewayOptions) Check() error {
+	return errors.Join(checkFolder(o.DataDir, o.Logger), o.NATS.check(), o.API.check())
+}
+
+// Check returns every problem of the options at once. StartDispatcher does it too.
+func (o DispatcherOptions) Check() error {
+	errs := []error{checkFolder(o.DataDir, o.Logger), o.NATS.check(), o.Dispatch.check()}
+	if o.APIURL == "" {
+		errs = append(errs, errors.New("the URL is not set at which workers reach the API"))
+	}
+	if o.Authority == "" {
+		errs = append(errs, errors.New("the authority's file, with which workers' credentials are signed, is not set"))
+	}
+	return errors.Join(errs...)
+}
+
+func checkFolder(dir string, logger *slog.Logger) error {
+	var errs []error
+	if dir == "" {
+		errs = append(errs, errors.New("the data folder is not set"))
+	}
+	if logger == nil {
+		errs = append(errs, errors.New("the logger is not set"))
+	}
+	return errors.Join(errs...)
+}
+
+func (a API) check() error {
+	_, err := splitAddress(a.Listen)
+	errs := []error{err, checkPair("API", a.TLSCert, a.TLSKey)}
+	if a.Drain < 0 {
+		errs = append(errs, fmt.Errorf("the time to drain is negative: %v", a.Drain))
+	}
+	return errors.Join(errs...)
+}
+
+func (d Dispatch) check() error {
+	if d.Retention < 0 || d.RetentionBytes < 0 {
+		return errors.New("what is kept of finished invocations cannot be less than nothing")
+	}
+	if d.APIURL == "" {
+		return nil
+	}
+	if u, err := url.Parse(d.APIURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("the API's URL %q is not like https://HOST", d.APIURL)
+	}
+	return nil
 }
 
 func splitAddress(address string) (host string, err error) {

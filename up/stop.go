@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // part is a loop of the system.
@@ -13,12 +14,14 @@ type part struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // read after ended
+	// patience is how long its end may take.
+	patience time.Duration
 }
 
 // run starts a part. One that ends before it is told to ends the system.
 func (s *System) run(name string, loop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &part{name: name, cancel: cancel, ended: make(chan struct{})}
+	p := &part{name: name, cancel: cancel, ended: make(chan struct{}), patience: shutdownTimeout}
 	s.parts = append(s.parts, p)
 	go func() {
 		defer close(p.ended)
@@ -75,12 +78,12 @@ func (s *System) shutdown(failure error) {
 	errs := []error{failure}
 	for _, p := range slices.Backward(s.parts) {
 		p.cancel()
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), p.patience)
 		select {
 		case <-p.ended:
 			errs = append(errs, p.err)
 		case <-ctx.Done():
-			errs = append(errs, fmt.Errorf("%s did not end within %v", p.name, shutdownTimeout))
+			errs = append(errs, fmt.Errorf("%s did not end within %v", p.name, p.patience))
 		}
 		cancel()
 	}

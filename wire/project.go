@@ -1,8 +1,8 @@
 package wire
 
-// HealthStatus answers GET /.
+// HealthStatus answers GET / and GET /ready.
 type HealthStatus struct {
-	// Status is "healthy".
+	// Status is "healthy" or "ready".
 	Status string `json:"status" required:"true"`
 }
 

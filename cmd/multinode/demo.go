@@ -95,7 +95,7 @@ func (a *app) demoIn(ctx context.Context, dir string, keep bool) (results []demo
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, stopSystem(context.WithoutCancel(ctx), system, a)) }()
+	defer func() { err = errors.Join(err, a.end(context.WithoutCancel(ctx), system, stopTimeout)) }()
 	a.screen.Note(a.screen.Notes().Green("✓") + " NATS, gateway and dispatcher run in this process, at " + system.URL)
 
 	c, err := client.New(client.Options{URL: system.URL, Key: system.Key})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,6 +20,10 @@ func (a *app) explain(err error, t *target) error {
 		return err
 	}
 	var down *client.UnreachableError
+	var unknown *tls.CertificateVerificationError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("the server's certificate is not trusted (%w). If it is one of your own, name its authority's PEM file in SSL_CERT_FILE", unknown.Err)
+	}
 	if errors.As(err, &down) {
 		return fmt.Errorf("no server answers at %s (%s). Start one with `multinode up`, or %s", down.URL, down.Reason(), a.anotherServer(down.URL, "choose another with `multinode login`"))
 	}

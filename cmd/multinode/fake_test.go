@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "runner" {
 		main() // a server under test starts this program as its worker
 	}
+	if dir := os.Getenv(serveVariable); dir != "" {
+		os.Exit(serveAlone(dir))
+	}
 	time.Local = time.UTC // so that printed times are the same everywhere
 	os.Exit(withEnvironments(m.Run))
 }

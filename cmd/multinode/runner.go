@@ -19,6 +19,7 @@ import (
 const (
 	natsURLVariable      = "MULTINODE_NATS_URL"
 	natsCredsVariable    = "MULTINODE_NATS_CREDS"
+	natsCAVariable       = "MULTINODE_NATS_CA"
 	executionKeyVariable = "MULTINODE_EXECUTION_KEY"
 	workerDirVariable    = "MULTINODE_WORKER_DIR"
 	pythonVariable       = "MULTINODE_PYTHON"
@@ -56,7 +57,7 @@ func (a *app) runWorker(ctx context.Context) error {
 	}
 	logger := slog.New(slog.NewTextHandler(a.err, nil))
 	connection := streams.WorkerOptions{
-		URL: a.getenv(natsURLVariable), Credentials: a.getenv(natsCredsVariable),
+		URL: a.getenv(natsURLVariable), Credentials: a.getenv(natsCredsVariable), CA: a.getenv(natsCAVariable),
 		Execution: a.getenv(executionIDVariable), Key: a.getenv(executionKeyVariable), Logger: logger,
 	}
 	err := runner.Run(ctx, runner.Options{
@@ -66,7 +67,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		WorkerDir:  a.getenv(workerDirVariable),
 		Environment: slices.DeleteFunc(os.Environ(), func(entry string) bool {
 			name, _, _ := strings.Cut(entry, "=")
-			return slices.Contains(hidden, name)
+			return name == natsCAVariable || slices.Contains(hidden, name)
 		}),
 		Limits: runner.DefaultLimits(),
 		Logger: logger,

@@ -27,6 +27,13 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"deploy", "x", "--project-name", "a\nb"}, "the project name contains a control character. Choose another --project-name"},
 		{[]string{"upgrade", "x", "--project-name", strings.Repeat("x", 65)}, "the project name \"" + strings.Repeat("x", 65) + "\" is too long: at most 64 characters. Choose a shorter --project-name"},
 		{in("up --python /nope"), "--python is /nope, which is not a program that can be run (exec: \"/nope\": stat /nope: no such file or directory). Give the path of a Python interpreter"},
+		{in("gateway"), "--nats-url and --nats-creds are missing. Run `multinode gateway --help` for an example"},
+		{in("dispatcher --nats-url=x"), "--nats-creds, --authority and --api-url are missing. Run `multinode dispatcher --help` for an example"},
+		{in("gateway --nats-url=nats://x --nats-creds=/nope"), "the credentials file /nope does not exist. Run `multinode gateway --help` for the flags"},
+		{in("nats-config --out=x"), "--server is missing. Run `multinode nats-config --help` for an example"},
+		{in("nats-config --out=x --server=a:b"), "the server \"a:b\" is not HOST, HOST:PORT or HOST:PORT:CLUSTER_PORT (--server)"},
+		{in("nats-config --out=x --server=a --server=b"), "there can be 1 server, or a cluster of 3 or 5, not 2. Run `multinode nats-config --help` for the flags"},
+		{in("nats-config --out=x --server=a --max-store=much"), "invalid argument \"much\" for \"--max-store\" flag: write a size such as 512MiB or 10GiB. Run `multinode nats-config --help` for the flags"},
 		{in("logs --project-name=p"), "--function-name and --invocation-id are missing. Run `multinode logs --help` for an example"},
 		{in("cancel"), "--project-name, --function-name and --invocation-id are missing. Run `multinode cancel --help` for an example"},
 		{in("undeploy"), "--project-name is missing. Run `multinode undeploy --help` for an example"},
@@ -56,7 +63,7 @@ func TestHelpAndVersion(t *testing.T) {
 	if strings.Contains(help, "runner") {
 		t.Error("the help shows the command of the worker")
 	}
-	for _, name := range strings.Fields("up demo login logout deploy upgrade undeploy list describe invoke logs cancel version completion") {
+	for _, name := range strings.Fields("up gateway dispatcher nats-config demo login logout deploy upgrade undeploy list describe invoke logs cancel version completion") {
 		if !strings.Contains(help, "\n  "+name+" ") {
 			t.Errorf("the help does not show %s", name)
 		}

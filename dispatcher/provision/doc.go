@@ -32,6 +32,10 @@
 // what its records want and stops the rest. Whatever List or Launch has returned
 // is watched from then on. Close lets go of all workers and leaves them running.
 //
+// Place says which workers a Provisioner can find. It goes into the record with
+// the intent to launch: a dispatcher at another place must not take a worker that
+// its own Provisioner does not know for lost, nor launch it a second time.
+//
 // # Notices
 //
 // Exits delivers a notice for every worker that is seen to end, whatever the

@@ -36,6 +36,11 @@ type Provisioner interface {
 	// always the same channel, and is closed by Close.
 	Exits() <-chan Exit
 
+	// Place names where its workers run, for good: the same after a restart, and
+	// the same for two provisioners if and only if they see the same workers. Of a
+	// worker elsewhere List and Stop say nothing.
+	Place() string
+
 	// Close ends the watching and leaves all workers running. The other methods
 	// must not be called after it; calls under way end soon, with an error.
 	Close() error

@@ -4,16 +4,21 @@ package failpoint
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 )
 
-// Variable is the environment variable that arms points: NAME or NAME=COUNT,
-// separated by commas. The process dies by SIGKILL at the COUNTth hit (1 unless
-// told).
-const Variable = "MULTINODE_FAILPOINTS"
+// The environment variables that arm points. Variable names them: NAME or
+// NAME=COUNT, separated by commas; the process dies by SIGKILL at the COUNTth hit
+// (1 unless told). Where OnceVariable names a folder, a point kills one process
+// only, of all that share the folder, and leaves a file of its name there.
+const (
+	Variable     = "MULTINODE_FAILPOINTS"
+	OnceVariable = "MULTINODE_FAILPOINTS_ONCE"
+)
 
 var points = struct {
 	sync.Mutex
@@ -45,6 +50,29 @@ func Hit(name string) {
 	if points.left[name] = n - 1; n > 1 {
 		return
 	}
+	delete(points.left, name)
+	if !mine(name) {
+		return
+	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {} // nothing may happen after the point
+}
+
+// mine tells whether no other process has died at the point.
+func mine(name string) bool {
+	folder := os.Getenv(OnceVariable)
+	if folder == "" {
+		return true
+	}
+	file, err := os.OpenFile(filepath.Join(folder, name), os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	_ = file.Close()
+	return true
+}
+
+// Environment is what arms a process that this one starts.
+func Environment() map[string]string {
+	return map[string]string{Variable: os.Getenv(Variable), OnceVariable: os.Getenv(OnceVariable)}
 }

@@ -4,3 +4,6 @@ package failpoint
 
 // Hit does nothing in this build.
 func Hit(string) {}
+
+// Environment is empty in this build.
+func Environment() map[string]string { return nil }

@@ -31,6 +31,37 @@ func Interpreter(t testing.TB) string {
 // With returns an interpreter that has exactly the given requirements installed.
 func With(t testing.TB, requirements ...string) string {
 	t.Helper()
+	python, err := environmentOf(t, requirements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return python
+}
+
+// WithDownloads is With for what only some tests need: where the requirements
+// cannot be had, for want of a network, the test is skipped. It fails all the
+// same where the environment variable CI is set.
+func WithDownloads(t testing.TB, requirements ...string) string {
+	t.Helper()
+	python, err := environmentOf(t, requirements)
+	if err != nil {
+		MustOnCI(t, err.Error())
+	}
+	return python
+}
+
+// MustOnCI skips a test that this machine cannot run, and fails it where the
+// environment variable CI is set: there everything is to be run.
+func MustOnCI(t testing.TB, reason string) {
+	t.Helper()
+	if ci := os.Getenv("CI"); ci != "" && ci != "false" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}
+
+func environmentOf(t testing.TB, requirements []string) (python string, err error) {
+	t.Helper()
 	base, version := basePython(t)
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{base, version}, requirements...), "\n")))
 	cache, err := os.UserCacheDir()
@@ -42,25 +73,30 @@ func With(t testing.TB, requirements ...string) string {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(root, "python-"+hex.EncodeToString(sum[:8]))
-	python := filepath.Join(dir, "bin", "python")
+	python = filepath.Join(dir, "bin", "python")
 
 	// Test binaries run side by side; one makes the environment, the others wait.
 	defer lock(t, dir+".lock")()
 	ready := filepath.Join(dir, "ready")
 	if _, err := os.Stat(ready); err == nil {
-		return python
+		return python, nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	run(t, base, "-m", "venv", dir)
+	if err := run(t, base, "-m", "venv", dir); err != nil {
+		t.Fatal(err)
+	}
 	if len(requirements) > 0 {
-		run(t, python, append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, requirements...)...)
+		err := run(t, python, append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, requirements...)...)
+		if err != nil {
+			return "", err
+		}
 	}
 	if err := os.WriteFile(ready, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return python
+	return python, nil
 }
 
 // PackageDir returns the folder to import package multinode from.
@@ -104,11 +140,12 @@ func basePython(t testing.TB) (path, version string) {
 	return path, version
 }
 
-func run(t testing.TB, name string, args ...string) {
+func run(t testing.TB, name string, args ...string) error {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
 	}
+	return nil
 }
 
 // lock waits until no other process holds the file's lock.

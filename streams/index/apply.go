@@ -71,6 +71,11 @@ func (x *Index) apply(changes []streams.Change) (applied uint64, entries []Entry
 		if err := w.flushCounts(); err != nil {
 			return err
 		}
+		if last := changes[len(changes)-1]; !last.At.IsZero() {
+			if err := putNumber(meta, keyAt, uint64(last.At.UnixNano())); err != nil {
+				return err
+			}
+		}
 		return putNumber(meta, keyApplied, applied)
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ const (
 	flagParent = 1 << iota
 	flagCancel
 	flagLive
+	flagSlot
 )
 
 func encodeEntry(e *Entry) []byte {
@@ -34,6 +35,9 @@ func encodeEntry(e *Entry) []byte {
 	}
 	if e.Live {
 		flags |= flagLive
+	}
+	if e.HasSlot {
+		flags |= flagSlot
 	}
 	number, _ := statusNumber(e.Status)
 	b := make([]byte, 4, 192)
@@ -81,6 +85,7 @@ func decodeEntry(b []byte, like *Entry) (Entry, error) {
 		Sequence:  r.uvarint(),
 		Revision:  r.uvarint(),
 		Live:      flags&flagLive != 0,
+		HasSlot:   flags&flagSlot != 0,
 	}
 	if flags&flagParent != 0 {
 		e.Parent = &multinode.Ancestor{Function: r.text(""), ID: r.text("")}

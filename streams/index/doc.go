@@ -17,9 +17,10 @@
 //	entries     list 16 · ^created 8 · ^sequence 8 · invocation 16     the encoded Entry
 //	places      project 16 · invocation 16                             the key in entries
 //	lists       list 16 · ^created 8 · ^sequence 8 · invocation 16     nothing
-//	unfinished  project 16 · function 16 · sequence 8 · invocation 16  1 if an execution is live, or 0
+//	unfinished  project 16 · function 16 · sequence 8 · invocation 16  1 if it holds a slot, or 0
+//	finished    updated 8 · project 16 · invocation 16                 nothing
 //	counts      project 16 · function 16                               a counter per status
-//	meta        schema, applied, boot                                  see below
+//	meta        schema, applied, at, boot                              see below
 //
 // A list is named by the hash of what its members have in common:
 //
@@ -47,7 +48,9 @@
 // Changes are applied in the order of their revisions, a batch per transaction,
 // and the last revision goes into the same transaction: after a restart the feed
 // resumes exactly behind what is in the file. A change at or below that revision
-// is a replay and is skipped.
+// is a replay and is skipped. When the last change was stored is noted, too: the
+// records' stream says for streams.MarkerLife that a record was deleted, and a
+// file that missed more than that is made again.
 //
 // # Durability
 //

@@ -24,6 +24,9 @@ type Entry struct {
 	Sequence uint64
 	// Live tells whether an execution of it has not ended.
 	Live bool
+	// HasSlot tells whether it was delivered and has not ended: it holds one of
+	// the function's slots, also between two tries.
+	HasSlot bool
 	// Revision is that of the record this entry was made from.
 	Revision uint64
 }
@@ -59,6 +62,7 @@ func entryOf(key multinode.InvocationKey, record *multinode.Invocation, revision
 		e.Parent = &parent
 	}
 	_, e.Live = record.Live()
+	e.HasSlot = !e.Status.Terminal() && (len(record.Executions) > 0 || record.Waiting != nil)
 	return e
 }
 

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"multinode/streams"
 )
 
@@ -92,6 +94,9 @@ func (x *Index) feed(ctx context.Context) error {
 	if applied > target {
 		return fmt.Errorf("the index stands at revision %d, the records at %d: %w", applied, target, streams.ErrResync)
 	}
+	if away, err := x.awayTooLong(target); err != nil || away {
+		return errors.Join(err, streams.ErrResync)
+	}
 	x.progress.begin(target)
 	go func() { // a reader may be the one to find the damage
 		select {
@@ -105,6 +110,21 @@ func (x *Index) feed(ctx context.Context) error {
 		return cause
 	}
 	return err
+}
+
+// maxAway is how long the file may have missed changes: the margin is for clocks
+// that differ.
+const maxAway = streams.MarkerLife / 2
+
+// awayTooLong tells whether deletions may have come and gone unseen.
+func (x *Index) awayTooLong(target uint64) (away bool, err error) {
+	err = x.file.view(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		at := getNumber(meta, keyAt)
+		away = at > 0 && getNumber(meta, keyApplied) < target && x.now().Sub(time.Unix(0, int64(at))) > maxAway
+		return nil
+	})
+	return away, err
 }
 
 // deliver applies a batch, in transactions of bounded size.

@@ -19,7 +19,7 @@ import (
 
 // schema is raised by every change to the layout or the encoding; a file with
 // another number is made again.
-const schema = 1
+const schema = 3
 
 // lockTimeout is how long to wait for another process to let go of the file.
 const lockTimeout = time.Second
@@ -29,11 +29,13 @@ var (
 	bucketPlaces     = []byte("places")
 	bucketLists      = []byte("lists")
 	bucketUnfinished = []byte("unfinished")
+	bucketFinished   = []byte("finished")
 	bucketCounts     = []byte("counts")
 	bucketMeta       = []byte("meta")
 
 	keySchema  = []byte("schema")
 	keyApplied = []byte("applied")
+	keyAt      = []byte("at")
 	keyBoot    = []byte("boot")
 )
 
@@ -139,7 +141,7 @@ func checkSize(db *bbolt.DB) error {
 func (f *file) prepare(tx *bbolt.Tx) (applied uint64, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		for _, name := range [][]byte{bucketEntries, bucketPlaces, bucketLists, bucketUnfinished, bucketCounts, bucketMeta} {
+		for _, name := range [][]byte{bucketEntries, bucketPlaces, bucketLists, bucketUnfinished, bucketFinished, bucketCounts, bucketMeta} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return 0, err
 			}

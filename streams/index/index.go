@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"multinode"
 )
@@ -14,6 +15,7 @@ type Index struct {
 	file   *file
 	source Source
 	log    *slog.Logger
+	now    func() time.Time
 
 	progress progress
 	hub      hub
@@ -43,7 +45,7 @@ func open(path string, source Source, logger *slog.Logger, boot string) (*Index,
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{file: f, source: source, log: logger, closing: make(chan struct{}), damaged: make(chan struct{}, 1)}
+	x := &Index{file: f, source: source, log: logger, now: time.Now, closing: make(chan struct{}), damaged: make(chan struct{}, 1)}
 	x.progress.reset(applied)
 	f.onDamage = x.noteDamage
 	return x, nil

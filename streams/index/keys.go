@@ -14,6 +14,11 @@ const (
 	listSize  = hashSize + orderSize
 
 	unfinishedSize = 2*hashSize + 8 + hashSize
+	finishedSize   = 8 + 2*hashSize
+
+	// What the bucket of the unfinished says of each.
+	inLine  = 0
+	hasSlot = 1
 )
 
 // hash stands for names in keys; see the package documentation.
@@ -106,7 +111,7 @@ type placement struct {
 func (e *Entry) placements(id entryID) []placement {
 	place := orderOf(e.CreatedAt, e.Sequence, id.invocation)
 	home := listKey(listHash(e.Key, e.Status, "", nil), place)
-	all := make([]placement, 0, 7)
+	all := make([]placement, 0, 8)
 	all = append(all, placement{bucketEntries, home, encodeEntry(e)}, placement{bucketPlaces, id.bytes(), home})
 	list := func(h hash) {
 		all = append(all, placement{bucketLists, listKey(h, place), nil})
@@ -121,17 +126,20 @@ func (e *Entry) placements(id entryID) []placement {
 		}
 		list(childrenHash(e.Key.Project, e.Key.Generation, *e.Parent))
 	}
-	if !e.Status.Terminal() {
+	if e.Status.Terminal() {
+		key := binary.BigEndian.AppendUint64(make([]byte, 0, finishedSize), uint64(max(0, e.UpdatedAt.UnixNano())))
+		all = append(all, placement{bucketFinished, append(key, id.bytes()...), nil})
+	} else {
 		function := functionOf(e.Key.Project, e.Key.Generation, e.Key.Function)
 		key := make([]byte, 0, unfinishedSize)
 		key = append(key, function[:]...)
 		key = binary.BigEndian.AppendUint64(key, e.Sequence)
 		key = append(key, id.invocation[:]...)
-		live := []byte{0}
-		if e.Live {
-			live[0] = 1
+		slot := []byte{inLine}
+		if e.HasSlot {
+			slot[0] = hasSlot
 		}
-		all = append(all, placement{bucketUnfinished, key, live})
+		all = append(all, placement{bucketUnfinished, key, slot})
 	}
 	return all
 }

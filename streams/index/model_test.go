@@ -167,7 +167,7 @@ func (m *memory) counts(project, generation, function string) map[multinode.Stat
 
 func (m *memory) ahead(key multinode.InvocationKey) int {
 	all := m.list(Query{Project: key.Project, Generation: key.Generation, Function: key.Function})
-	waits := func(e Entry) bool { return !e.Live && !e.Status.Terminal() }
+	waits := func(e Entry) bool { return !e.HasSlot && !e.Status.Terminal() }
 	at := slices.IndexFunc(all, func(e Entry) bool { return e.Key == key })
 	if at < 0 || !waits(all[at]) {
 		return 0

@@ -321,7 +321,7 @@ func same(t fataler, what string, got, want []Entry) {
 }
 
 func describe(e Entry) string {
-	text := fmt.Sprintf("%.60q %d %s live=%v %s rev=%d %d %d", fmt.Sprint(e.Key), len(e.Key.Function), e.Status, e.Live, e.Version, e.Revision, e.Sequence, e.CreatedAt.UnixNano()) +
+	text := fmt.Sprintf("%.60q %d %s live=%v slot=%v %s rev=%d %d %d", fmt.Sprint(e.Key), len(e.Key.Function), e.Status, e.Live, e.HasSlot, e.Version, e.Revision, e.Sequence, e.CreatedAt.UnixNano()) +
 		fmt.Sprint(idOf(e.Key), e.UpdatedAt.UnixNano())
 	if e.Parent != nil {
 		text += fmt.Sprintf(" of %.40q %s", e.Parent.Function, e.Parent.ID)

@@ -106,6 +106,30 @@ func (x *Index) Unfinished(project, generation string, fn func(Entry) bool) erro
 	})
 }
 
+// Finished calls fn for each invocation that has ended, of all projects, the one
+// that ended first first, until it returns false; fn runs outside of any
+// transaction and may take its time.
+func (x *Index) Finished(fn func(Entry) bool) error {
+	return x.walk("list finished invocations", bucketFinished, nil, fn, func(key []byte) (id entryID, ok bool) {
+		if len(key) != finishedSize {
+			return id, false
+		}
+		return entryID{project: hash(key[8 : 8+hashSize]), invocation: hash(key[8+hashSize:])}, true
+	})
+}
+
+// HasChildren tells whether anything is known that an invocation started. It costs
+// one look, however much that is.
+func (x *Index) HasChildren(parent multinode.InvocationKey) (found bool, err error) {
+	list := childrenHash(parent.Project, parent.Generation, multinode.Ancestor{Function: parent.Function, ID: parent.ID})
+	err = x.read("look for children", func(tx *bbolt.Tx) error {
+		key, _ := tx.Bucket(bucketLists).Cursor().Seek(list[:])
+		found = bytes.HasPrefix(key, list[:])
+		return nil
+	})
+	return found, err
+}
+
 // walk calls fn for the entries that the keys with the prefix lead to, a page
 // per transaction.
 func (x *Index) walk(op string, bucket, prefix []byte, fn func(Entry) bool, target func(key []byte) (entryID, bool)) error {
@@ -147,25 +171,52 @@ func (x *Index) walk(op string, bucket, prefix []byte, fn func(Entry) bool, targ
 }
 
 // Ahead counts the invocations of the same function that were accepted before
-// this one and wait like it: neither ended nor with a live execution. It stops at
-// AheadCap, which then means "or more". It is 0 for an invocation that does not
-// wait or is not known here yet.
-func (x *Index) Ahead(key multinode.InvocationKey) (pending int, err error) {
+// this one and stand in line like it: not ended, and without a slot. It stops at
+// AheadCap, which then means "or more". It is 0 for an invocation that is not in
+// line or is not known here yet.
+func (x *Index) Ahead(key multinode.InvocationKey) (ahead int, err error) {
 	err = x.read("count what is ahead", func(tx *bbolt.Tx) error {
 		e, found, err := entriesIn(tx).find(idOf(key))
-		if err != nil || !found || e.Live || e.Status.Terminal() {
+		if err != nil || !found || e.HasSlot || e.Status.Terminal() {
 			return err
 		}
 		prefix := functionOf(key.Project, key.Generation, key.Function)
 		end := binary.BigEndian.AppendUint64(bytes.Clone(prefix[:]), e.Sequence)
-		// Those that are live are few: the function's quota bounds them.
+		// Those with a slot are few: the function's quota bounds them.
 		cursor := tx.Bucket(bucketUnfinished).Cursor()
-		for k, live := cursor.Seek(prefix[:]); k != nil && bytes.Compare(k, end) < 0 && pending < AheadCap; k, live = cursor.Next() {
-			if len(live) == 1 && live[0] == 0 {
-				pending++
+		for k, slot := cursor.Seek(prefix[:]); k != nil && bytes.Compare(k, end) < 0 && ahead < AheadCap; k, slot = cursor.Next() {
+			if bytes.Equal(slot, []byte{inLine}) {
+				ahead++
 			}
 		}
 		return nil
 	})
-	return pending, err
+	return ahead, err
+}
+
+// Holders returns the invocations that hold a function's slots, in the order of
+// acceptance, up to a number of them. It looks no further than AheadCap
+// invocations that have not ended.
+func (x *Index) Holders(project, generation, function string, limit int) (holders []Entry, err error) {
+	err = x.read("find who holds the slots", func(tx *bbolt.Tx) error {
+		prefix := functionOf(project, generation, function)
+		stored := entriesIn(tx)
+		cursor := tx.Bucket(bucketUnfinished).Cursor()
+		k, slot := cursor.Seek(prefix[:])
+		for n := 0; bytes.HasPrefix(k, prefix[:]) && len(holders) < limit && n < AheadCap; n++ {
+			if bytes.Equal(slot, []byte{hasSlot}) && len(k) == unfinishedSize {
+				e, found, err := stored.find(entryID{project: hash(k), invocation: hash(k[unfinishedSize-hashSize:])})
+				if err != nil {
+					return err
+				}
+				if !found {
+					return fmt.Errorf("%w: a key leads to no entry", ErrDamaged)
+				}
+				holders = append(holders, e)
+			}
+			k, slot = cursor.Next()
+		}
+		return nil
+	})
+	return holders, err
 }

@@ -22,6 +22,7 @@
 //	    stopping       made by Stop before it ends anything
 //	    group          written by the runner: the process group of the user's code
 //	<dir>/removing/              folders on their way out
+//	<dir>/place                  made once, at random: part of the place's name
 //
 // # How a launch survives a crash between any two steps
 //

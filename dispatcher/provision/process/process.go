@@ -11,6 +11,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 )
 
 // Kind is the kind in the handles of this package.
@@ -33,7 +34,8 @@ type Provisioner struct {
 	mu      sync.Mutex
 	closed  bool
 	workers map[string]*worker // by execution ID, until stopped
-	taken   int                // slots of MaxWorkers in use
+	place   string
+	taken   int // slots of MaxWorkers in use
 
 	// at is called after each step of a launch; tests crash there.
 	at func(step string)
@@ -53,12 +55,15 @@ func New(options Options) (*Provisioner, error) {
 		turns:   turns{queues: map[string]*turn{}},
 		kills:   memoryKills{seen: map[string]uint64{}},
 		workers: map[string]*worker{},
-		at:      func(string) {},
+		at:      func(step string) { failpoint.Hit("process." + step) },
 	}
 	for _, dir := range []string{p.workersDir(), p.removingDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making the folder for workers: %w", err)
 		}
+	}
+	if p.place, err = placeOf(options.Dir); err != nil {
+		return nil, err
 	}
 	p.kills.struck(os.Getpid()) // what was killed before does not count
 	if _, err := p.List(context.Background()); err != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 )
 
 // shell is what every POSIX system has there.
@@ -132,6 +134,7 @@ func environment(own []string, f folder, intent provision.Intent) []string {
 			values[name] = value
 		}
 	}
+	maps.Copy(values, failpoint.Environment()) // to crash there, too, where a test wants it
 	for name, value := range intent.Environment {
 		values[name] = value
 	}

@@ -11,6 +11,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 )
 
 // Stop implements provision.Provisioner. The runner alone gets SIGTERM: it knows
@@ -34,6 +35,7 @@ func (p *Provisioner) stop(ctx context.Context, id string, grace time.Duration) 
 	if err := p.end(ctx, w, grace); err != nil {
 		return err
 	}
+	failpoint.Hit("process.ended")
 	if w.left != nil {
 		if err := w.belonging().sweep(); err != nil {
 			return err
@@ -42,6 +44,7 @@ func (p *Provisioner) stop(ctx context.Context, id string, grace time.Duration) 
 	if err := f.removeWorker(ctx, w.process); err != nil {
 		return err
 	}
+	failpoint.Hit("process.removed")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.workers[id] == w {
@@ -85,6 +88,7 @@ func (p *Provisioner) end(ctx context.Context, w *worker, grace time.Duration) e
 		// Without it only the explanation is poorer: a full disk is no obstacle.
 		w.stopping.Store(true)
 		_ = os.WriteFile(w.folder.stoppingFile(), nil, 0o600)
+		failpoint.Hit("process.stopping")
 		w.remember()
 	}
 	if grace > 0 {

@@ -92,12 +92,25 @@ func table() ([]entry, error) {
 // hasVariable tells whether the process was started with this variable, given as
 // "NAME=value". It is false for processes that we may not look into.
 func hasVariable(pid int, variable string) bool {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return false
+	folder := "/proc/" + strconv.Itoa(pid)
+	for tries := 0; ; tries++ {
+		data, err := os.ReadFile(folder + "/environ")
+		if err != nil {
+			return false
+		}
+		if len(data) > 0 || tries == becoming {
+			return bytes.HasPrefix(data, []byte(variable+"\x00")) || bytes.Contains(data, []byte("\x00"+variable+"\x00"))
+		}
+		if _, err := os.Readlink(folder + "/exe"); err != nil {
+			return false // the kernel's own have neither program nor environment
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return bytes.HasPrefix(data, []byte(variable+"\x00")) || bytes.Contains(data, []byte("\x00"+variable+"\x00"))
 }
+
+// becoming is how many milliseconds an empty environment is doubted: while a
+// process becomes another program, the kernel shows none.
+const becoming = 20
 
 // startedAt converts a start time of the table.
 func startedAt(start uint64) time.Time {

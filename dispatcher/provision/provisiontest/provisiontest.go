@@ -38,6 +38,7 @@ type Place struct {
 
 // Run runs the suite. Each test gets a place of its own from newPlace.
 func Run(t *testing.T, newPlace func(t *testing.T) Place) {
+	placeIsKept := func(t *testing.T, b *bench) { placeIsKept(t, b, newBench(t, newPlace(t))) }
 	tests := []struct {
 		name string
 		test func(*testing.T, *bench)
@@ -65,6 +66,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"launch and stop at once leave nothing", stopWhileLaunched},
 		{"list shows the living and the dead", listAll},
 		{"close leaves workers running", closeLeaves},
+		{"the place keeps its name and shares it with nobody", placeIsKept},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.test(t, newBench(t, newPlace(t))) })

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, AsyncGenerator, Callable, Coroutine, Generator
 
@@ -50,10 +51,27 @@ def drain(generator: AsyncGenerator[Any, Any], interrupts: Interrupts, emit: Emi
     return str(run(consume(), interrupts))
 
 
+class _Threads(ThreadPoolExecutor):
+    """The event loop's own threads, as ``asyncio.to_thread`` uses them.
+
+    At its end an event loop waits for them. After an interrupt that would hold up what the user's
+    coroutine has returned, until it is too late: a thread cannot be interrupted.
+    """
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        super().__init__(thread_name_prefix="asyncio")
+        self._interrupts = interrupts
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        interrupted = self._interrupts.kind is not None
+        super().shutdown(wait and not interrupted, cancel_futures=cancel_futures)
+
+
 async def _interruptible(
     coroutine: Coroutine[Any, Any, Any], interrupts: Interrupts
 ) -> tuple[Any, BaseException | None]:
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(_Threads(interrupts))
     task = asyncio.current_task()
     assert task is not None  # asyncio.run always makes one
 

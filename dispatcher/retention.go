@@ -1,0 +1,124 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"multinode/streams"
+	"multinode/streams/index"
+)
+
+const (
+	// retentionInterval is how often it is looked what is to go.
+	retentionInterval = time.Minute
+	// retentionFresh is how long everything is kept that has ended, however little
+	// room there is: its answer may still be on the way to those who wait for it.
+	retentionFresh = time.Minute
+	// retentionBatch is how many are forgotten before a pause of the same length,
+	// which leaves the server to others.
+	retentionBatch = 64
+	// retentionShare of what the server may store is what finished and unfinished
+	// invocations may take, where nothing else was said: logs and what is still to
+	// come need the rest.
+	retentionShare = 0.5
+	// retentionClaim is that of the one dispatcher that does this.
+	retentionClaim = "retention"
+)
+
+// retain forgets what ended long ago, and more where there is too much.
+func (d *Dispatcher) retain(ctx context.Context) error {
+	for ctx.Err() == nil {
+		_ = d.whileClaimed(ctx, retentionClaim, func(ctx context.Context) error {
+			for failing := false; d.pause(ctx, retentionInterval); {
+				forgotten, err := d.forgetFinished(ctx)
+				if err != nil && ctx.Err() == nil && !failing {
+					d.log.Warn("what has ended is kept for longer than it should be", "error", err)
+				}
+				if failing = err != nil; forgotten > 0 {
+					d.log.Info("finished invocations were deleted", "count", forgotten)
+				}
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// forgetFinished is one pass over what has ended, oldest first. An invocation
+// stays for as long as any that it started is known: what is unfinished needs its
+// ancestors, to be cancelled with them and to be found from them.
+func (d *Dispatcher) forgetFinished(ctx context.Context) (forgotten int, err error) {
+	if err := d.Index.Ready(ctx); err != nil {
+		return 0, err
+	}
+	excess, err := d.excess(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := d.now()
+	began := time.Now()
+	walk := d.Index.Finished(func(e index.Entry) bool {
+		age := now.Sub(e.UpdatedAt)
+		if age < retentionFresh || !excess && (d.Retention <= 0 || age < d.Retention) {
+			return false
+		}
+		var done bool
+		if done, err = d.forgetOne(ctx, e); !done || err != nil {
+			return err == nil
+		}
+		if forgotten++; forgotten%retentionBatch == 0 {
+			if excess {
+				excess, err = d.excess(ctx)
+			}
+			if !sleep(ctx, time.Since(began)) {
+				err = ctx.Err()
+			}
+			began = time.Now()
+		}
+		return err == nil
+	})
+	return forgotten, errors.Join(walk, err)
+}
+
+// forgetOne tells whether the invocation has gone.
+func (d *Dispatcher) forgetOne(ctx context.Context, e index.Entry) (bool, error) {
+	if parent, err := d.Index.HasChildren(e.Key); parent || err != nil {
+		return false, err
+	}
+	err := d.Store.Forget(ctx, e.Key)
+	if errors.Is(err, streams.ErrUnfinished) {
+		return false, nil // its ID is in use again, and the index has yet to hear of it
+	}
+	return err == nil, err
+}
+
+// excess tells whether invocations take more than they may.
+func (d *Dispatcher) excess(ctx context.Context) (bool, error) {
+	limit := uint64(max(0, d.RetentionBytes))
+	if limit == 0 {
+		limit = uint64(retentionShare * float64(d.Store.Limit()))
+	}
+	if limit == 0 {
+		return false, nil
+	}
+	// All that is stored is cheap to ask for, and mostly below the limit.
+	if stored, err := d.Store.Stored(ctx); err != nil || stored <= limit {
+		return false, err
+	}
+	held, err := d.Store.Held(ctx)
+	return held > limit, err
+}
+
+// sleep tells whether ctx is still running after it. It leaves room to others on
+// the machine, so that it goes by the real clock.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
