@@ -26,11 +26,12 @@ var figures = []struct {
 	{"finish", "from the put of the worker's outcome to a waiting client", measureFinish},
 	{"slot", "a slot that is freed is taken by the next in a queue", measureSlot},
 	{"idle", "100 functions deployed, nothing to do", measureIdle},
+	{"waiting", "memory with 100,000 waiting invocations", measureWaiting},
 	{"list", "the 50 newest of many invocations", measureList},
 }
 
 func main() {
-	only := flag.String("only", "", "comma-separated figures: start, launch, finish, slot, idle, list; all by default")
+	only := flag.String("only", "", "comma-separated figures: start, launch, finish, slot, idle, waiting, list; all by default")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := measure(ctx, *only)
@@ -43,6 +44,11 @@ func main() {
 
 func measure(ctx context.Context, only string) error {
 	r := &report{out: os.Stdout}
+	for name := range strings.SplitSeq(only, ",") {
+		if only != "" && !known(name) {
+			return fmt.Errorf("there is no figure %q", name)
+		}
+	}
 	for _, f := range figures {
 		if only != "" && !slices.Contains(strings.Split(only, ","), f.name) {
 			continue
@@ -53,4 +59,13 @@ func measure(ctx context.Context, only string) error {
 		}
 	}
 	return nil
+}
+
+func known(name string) bool {
+	for _, f := range figures {
+		if f.name == name {
+			return true
+		}
+	}
+	return false
 }

@@ -21,10 +21,21 @@ const uploadTimeout = 15 * time.Minute
 func (c *Client) HasBundle(ctx context.Context, digest string) (bool, error) {
 	err := c.call(ctx, request{op: "look up bundle", method: http.MethodHead, path: bundlePath(digest), repeat: true}, nil)
 	var answer *Error
-	if errors.As(err, &answer) && answer.Status == http.StatusNotFound {
-		return false, nil
+	if !errors.As(err, &answer) {
+		return err == nil, err
 	}
-	return err == nil, err
+	switch answer.Status {
+	case http.StatusNotFound:
+		return false, nil
+	case http.StatusForbidden:
+		// The answer to a HEAD has no room for the reason. Whoever may not ask may not
+		// upload either, and is told why before anything is read.
+		none := func() (io.ReadCloser, error) { return http.NoBody, nil }
+		if _, why := c.PutBundle(ctx, digest, 0, none); errors.As(why, &answer) && answer.Status == http.StatusForbidden {
+			return false, why
+		}
+	}
+	return false, err
 }
 
 // PutBundle sends a code archive of that size in bytes. It is streamed, and

@@ -80,11 +80,8 @@ func (l *lease) adopt(ctx context.Context) error {
 		return err
 	}
 	if !l.isHere(live) {
-		// A worker that was not launched yet cannot be told from one that has ended:
-		// it is launched at its own place only, and silence decides.
 		failpoint.Hit("dispatcher.adopted")
-		l.log.Info("adopted an execution of another place", "state", string(live.State), "place", live.Place)
-		return nil
+		return l.adoptElsewhere(ctx, live)
 	}
 	alive, err := l.d.workerAlive(ctx, live.ID)
 	if err != nil {

@@ -26,6 +26,8 @@ type compute struct {
 	place string
 	// launch decides on a launch; nil means that it works.
 	launch func(context.Context) error
+	// stopping decides on a stop; nil means that it works.
+	stopping func(context.Context) error
 
 	mu       sync.Mutex
 	alive    map[string]bool
@@ -60,7 +62,12 @@ func (c *compute) Launch(ctx context.Context, i provision.Intent) (multinode.Wor
 	return multinode.Worker{Kind: "test", ID: i.ExecutionID}, nil
 }
 
-func (c *compute) Stop(_ context.Context, execution string, _ multinode.Worker, grace time.Duration) error {
+func (c *compute) Stop(ctx context.Context, execution string, _ multinode.Worker, grace time.Duration) error {
+	if c.stopping != nil {
+		if err := c.stopping(ctx); err != nil {
+			return err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = append(c.stopped, stop{execution, grace})

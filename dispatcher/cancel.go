@@ -45,7 +45,9 @@ func (d *Dispatcher) ancestorEnded(ctx context.Context, record multinode.Invocat
 	for _, a := range record.Lineage {
 		key := record.Key
 		key.Function, key.ID = a.Function, a.ID
-		ancestor, _, err := d.Store.Record(ctx, key)
+		// From the leader: code must not start, nor a hint be missed, for what a
+		// replica does not know yet.
+		ancestor, err := d.Store.CurrentRecord(ctx, key)
 		if errors.Is(err, streams.ErrNotFound) {
 			continue // kept no longer, so it ended long ago
 		}
@@ -69,6 +71,9 @@ const (
 	// cancelAgain is how often the children of an invocation that is being
 	// cancelled are looked for: in its grace its code may start more.
 	cancelAgain = 2 * time.Second
+	// indexPatience is how long one walk waits for an index that lags: others wait
+	// behind it.
+	indexPatience = time.Second
 	// lateRecord is how long after its end they are still looked for: the record of
 	// a child follows the acceptance of its request, and may come late.
 	lateRecord = 15 * time.Second
@@ -108,12 +113,21 @@ func (d *Dispatcher) cancelChildren(ctx context.Context, k multinode.InvocationK
 	if err != nil {
 		return false, err
 	}
-	if err := d.Index.WaitFor(ctx, revision); err != nil {
-		return false, err
+	lagging := d.indexed(ctx, revision)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
 	}
 	failpoint.Hit("dispatcher.carrying_cancel")
 	again = !record.Status.Terminal() || d.Clock.Since(record.UpdatedAt) < lateRecord
-	return again, d.cancelBelow(ctx, k, multinode.MaxDepth)
+	// Those that it knows need not wait for the others.
+	return again, errors.Join(lagging, d.cancelBelow(ctx, k, multinode.MaxDepth))
+}
+
+// indexed waits for the index, but not for long.
+func (d *Dispatcher) indexed(ctx context.Context, revision uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, indexPatience)
+	defer cancel()
+	return d.Index.WaitFor(ctx, revision)
 }
 
 // cancelBelow cancels the unfinished children, whose own hints lead to theirs, and

@@ -121,6 +121,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.Store.FollowCancels(ctx, d.cancelHinted); err != nil {
 		return err
 	}
+	if err := d.Store.FollowExits(ctx, d.exitTold); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	// Leases are given back when nothing is delivered here any more: they would
 	// come straight back.
@@ -137,7 +140,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return intake.Run(ctx)
 	}
 	for _, loop := range []func(context.Context) error{
-		pull, d.serveWorkers, d.watchExits, d.carryCancels, d.tendRegistry, d.reap, d.reconcileRecords,
+		pull, d.serveWorkers, d.servePlace, d.watchExits, d.carryCancels, d.tendRegistry, d.reap, d.reconcileRecords,
 		d.findOrphans, d.retain, d.answerStrangers, d.tendRevoked,
 	} {
 		group.Go(func() error { return loop(ctx) })

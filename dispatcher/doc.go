@@ -33,11 +33,13 @@
 // The intent names the place of the provisioner that is to launch the worker. Who
 // adopts an execution of its own place asks its provisioner: a worker that lives
 // is watched, an intent is launched again, and what has gone is settled at once.
-// Elsewhere only the worker's beats tell: silence decides, for
-// multinode.LostAfter, or for multinode.StartDeadline where it has not announced
-// itself yet. Then the execution is given up by a write, and the reaper of its own
-// place stops what may be left. A launch that came to nothing is taken back and
-// uses up no try (postpone.go).
+// Elsewhere the owner asks the dispatchers of that place (places.go), at the
+// adoption and whenever the worker is silent: what has gone is settled, or taken
+// back, at once. Where nobody answers, silence decides, for multinode.LostAfter, or
+// for multinode.StartDeadline where it has not announced itself yet. Then the
+// execution is given up by a write, and the reaper of its own place stops what may
+// be left. A launch that came to nothing, or that the stop of its dispatcher cut
+// short, is taken back and uses up no try (postpone.go).
 //
 // A worker that has nothing but HTTP (presence.go) neither beats nor listens. Its
 // lease is the provisioner's word, its time is kept here, and an interrupt is a

@@ -39,7 +39,10 @@ func (l *lease) launch(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() // whoever adopts it launches it again
+		if cause := context.Cause(ctx); errors.Is(cause, errDropped) || errors.Is(cause, errCutShort) {
+			return ctx.Err() // whoever adopts it sees to it
+		}
+		return l.takeBackAtTheEnd(ctx)
 	}
 	var failure *build.Failure
 	if provision.KindOf(err) == provision.Permanent || errors.As(err, &failure) && l.putOffFor() > rebuildPatience {

@@ -88,10 +88,9 @@ func TestAnIntentOfAnotherPlaceThatComesToNothingIsTakenBack(t *testing.T) {
 	b := newBench(t)
 	k := b.accept()
 	there, here := newCompute("there"), newCompute("here")
-	there.launch = func(context.Context) error { return context.Canceled } // it crashed before
 	cut := newLease(b.dispatcher(there), b.delivery())
-	ctx, cancel := context.WithCancel(t.Context())
-	there.launch = func(context.Context) error { cancel(); return ctx.Err() }
+	ctx, crashes := context.WithCancelCause(t.Context())
+	there.launch = func(context.Context) error { crashes(errDropped); return ctx.Err() }
 	if err := cut.begin(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}

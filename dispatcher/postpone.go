@@ -48,6 +48,18 @@ func (l *lease) putOffFor() time.Duration {
 	return 0
 }
 
+// takeBackAtTheEnd takes back what a dispatcher that is being stopped has not launched
+// yet: another at the next place could only wait for the worker.
+func (l *lease) takeBackAtTheEnd(ctx context.Context) error {
+	cause := ctx.Err()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
+	defer cancel()
+	if err := l.takeBack(ctx, "its dispatcher was stopped; it is launched again", 0, true); err != nil {
+		return err
+	}
+	return cause // it was let in after all
+}
+
 // takeBack takes the intent back, which uses up no try, and has the request
 // delivered again later. A worker that was launched is cut off. Where it was let
 // in meanwhile takeBack returns nil: it is to be watched.

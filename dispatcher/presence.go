@@ -44,11 +44,20 @@ func (l *lease) checkTimeout(ctx context.Context, now time.Time) (bool, error) {
 	return l.interrupt(ctx, multinode.TimeOut)
 }
 
-// checkPresence asks the provisioner for a worker that gives no sign of life
-// itself, because it has nothing but HTTP. At another place nobody can ask: there
-// only the timeout ends it.
-func (l *lease) checkPresence(ctx context.Context, live multinode.Execution) (bool, error) {
-	if !live.OverHTTP() || !l.isHere(live) {
+// checkPresence asks for a worker that gives no sign of life: here the provisioner,
+// for one that has nothing but HTTP, and elsewhere its place.
+func (l *lease) checkPresence(ctx context.Context, live multinode.Execution, silent time.Duration) (bool, error) {
+	if !l.isHere(live) {
+		if silent < multinode.RenewInterval || !l.goneElsewhere(ctx, live) {
+			return false, nil
+		}
+		if live.State == multinode.Starting {
+			return false, l.neverCame(ctx)
+		}
+		l.gone = exitUnseen(l.execution)
+		return l.workerExited(ctx)
+	}
+	if !live.OverHTTP() {
 		return false, nil
 	}
 	alive, err := l.d.workerAlive(ctx, l.execution)

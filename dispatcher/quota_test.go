@@ -1,6 +1,8 @@
 package dispatcher_test
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,11 +85,13 @@ def work(n):
     if n % 3 == 0:
         raise ValueError("again")
 `, fn("work", concurrency(limit), retries(1)))
-	most, seen := 0, make(chan struct{}, 10_000)
-	live := map[multinode.InvocationKey]bool{}
+	most, allEnded := 0, make(chan struct{})
+	live, ended := map[multinode.InvocationKey]bool{}, map[multinode.InvocationKey]bool{}
 	go func() {
-		_ = s.store.Changes(t.Context(), 0, func(changes []streams.Change) error {
+		after := uint64(0)
+		note := func(changes []streams.Change) error {
 			for _, c := range changes {
+				after = c.Revision
 				if c.Record == nil {
 					continue
 				}
@@ -97,11 +101,18 @@ def work(n):
 				}
 				most = max(most, len(live))
 				if c.Record.Status.Terminal() {
-					seen <- struct{}{}
+					ended[c.Key] = true
 				}
 			}
+			if len(ended) == many {
+				close(allEnded)
+				return io.EOF
+			}
 			return nil
-		})
+		}
+		for err := error(nil); t.Context().Err() == nil && !errors.Is(err, io.EOF); { // it ends when the server is late, too
+			err = s.store.Changes(t.Context(), after, note)
+		}
 	}()
 	p := s.deploy("p")
 	second := s.startAt("second")
@@ -118,9 +129,7 @@ def work(n):
 	for _, k := range keys {
 		s.end(k)
 	}
-	for range many {
-		<-seen
-	}
+	<-allEnded
 	if most > limit {
 		t.Errorf("%d were live at a time", most)
 	}

@@ -77,9 +77,10 @@ func (l *lease) finish(ctx context.Context) error {
 // release makes an end of the worker of an execution that the record says is over.
 // One that has stored its own outcome is about to end by itself: the function's
 // slot does not wait for that, and after a crash the reaper sweeps it up. Any other
-// is stopped before its slot is free.
+// has ended before its slot is free.
 func (l *lease) release(ctx context.Context, x multinode.Execution) error {
-	if endsByItself(x.Outcome) && l.desired.Load() != multinode.Leave {
+	leaving := l.desired.Load() == multinode.Leave
+	if endsByItself(x.Outcome) && !leaving {
 		l.d.running.Go(func() {
 			if err := l.dismiss(l.beyond, x, exitPatience); err != nil && l.beyond.Err() == nil {
 				l.log.Warn("a worker that is done could not be swept up yet", "error", err)
@@ -88,21 +89,26 @@ func (l *lease) release(ctx context.Context, x multinode.Execution) error {
 		})
 		return nil
 	}
-	err := l.whileRenewed(ctx, func(ctx context.Context) error { return l.dismiss(ctx, x, 0) }, nil)
+	patience := time.Duration(0)
+	if wasInterrupted(x.Outcome) && !leaving {
+		patience = exitPatience // it may have said so itself
+	}
+	err := l.whileRenewed(ctx, func(ctx context.Context) error { return l.dismiss(ctx, x, patience) }, nil)
 	if err == nil {
 		failpoint.Hit("dispatcher.released")
 	}
 	return err
 }
 
-// endsByItself tells whether only the worker itself, or a dispatcher that saw it
-// interrupted, can have said this outcome.
+// endsByItself tells whether only the worker itself can have said this outcome.
 func endsByItself(o multinode.OutcomeKind) bool {
-	switch o {
-	case multinode.OutcomeSucceeded, multinode.OutcomeFailed, multinode.OutcomeCancelled, multinode.OutcomeTimedOut:
-		return true
-	}
-	return false
+	return o == multinode.OutcomeSucceeded || o == multinode.OutcomeFailed
+}
+
+// wasInterrupted tells whether the worker may have said this outcome, or else a
+// dispatcher that gave it up, and maybe crashed then.
+func wasInterrupted(o multinode.OutcomeKind) bool {
+	return o == multinode.OutcomeCancelled || o == multinode.OutcomeTimedOut
 }
 
 // dismiss stops the worker of an execution that the record says is over. At

@@ -108,7 +108,7 @@ func (l *lease) checkClocks(ctx context.Context, now time.Time) (bool, error) {
 	if done, err := l.checkTimeout(ctx, now); done || err != nil {
 		return done, err
 	}
-	return l.checkPresence(ctx, live)
+	return l.checkPresence(ctx, live, silent)
 }
 
 // kill puts the verdict first: from then on nothing that the worker writes

@@ -135,7 +135,7 @@ func (d *Dispatcher) outcomeStored(k multinode.ExecutionKey) {
 	}
 }
 
-// watchExits tells leases that their worker was seen to end.
+// watchExits tells leases, here or elsewhere, that their worker was seen to end.
 func (d *Dispatcher) watchExits(ctx context.Context) error {
 	for {
 		select {
@@ -143,9 +143,7 @@ func (d *Dispatcher) watchExits(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			if l := d.lease(exit.ExecutionID); l != nil {
-				notice(l.exited, exit)
-			}
+			d.exited(exit)
 		case <-ctx.Done():
 			return nil
 		}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"strconv"
 	"syscall"
+
+	kept "multinode/internal/port"
 )
 
 // listenState is kept, so that a restart listens where workers look for it.
@@ -30,7 +31,7 @@ func choosePort(ctx context.Context, dir, host string, wanted int) (int, error) 
 	}
 	// The server reports a failure to listen only as a line of its log: try it
 	// first, to tell apart what is wrong.
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	listener, err := kept.Listen(ctx, host, port)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return 0, fmt.Errorf("NATS port %d (%s) is taken by another program: stop that program, or choose another NATS listen address: %w", port, from, err)
 	}

@@ -45,6 +45,8 @@ type creations struct {
 
 	// accepted is when the newest request came, in Unix nanoseconds.
 	accepted atomic.Int64
+	// left counts the records that there was no time for at the end.
+	left atomic.Int64
 
 	mu      sync.Mutex
 	closed  bool
@@ -157,7 +159,11 @@ func (c *creations) ensure(r streams.Request) uint64 {
 	defer cancel()
 	_, revision, err := c.store.EnsureRecord(ctx, r)
 	failpoint.Hit("gateway.recorded")
-	if err != nil {
+	switch {
+	case err == nil:
+	case c.running.Err() != nil:
+		c.left.Add(1)
+	default:
 		c.log.Warn("the record of an accepted request will be made later",
 			"invocation_id", r.Key.ID, "project", r.Key.Project, "function", r.Key.Function, "error", err)
 	}
@@ -238,4 +244,7 @@ func (c *creations) close(timeout time.Duration) {
 	defer timer.Stop()
 	c.workers.Wait()
 	c.stop()
+	if left := c.left.Load(); left > 0 {
+		c.log.Info("records of accepted requests are left to the dispatchers", "records", left)
+	}
 }

@@ -231,3 +231,42 @@ func TestADeployIsKnownAtEveryGatewayAtOnce(t *testing.T) {
 		s.do(http.MethodPost, functionPath("p", ref, "f")+"/invocations", wire.InvocationDefinition{Input: "[[], {}]"}).is(http.StatusOK, nil)
 	}
 }
+
+// A project that was undeployed and deployed again is another one, also at a gateway
+// whose copy of the registry has seen the old one's version go, and no more yet.
+func TestAProjectThatCameAgainIsKnownAtEveryGatewayAtOnce(t *testing.T) {
+	s := start(t)
+	ctx := t.Context()
+	old, err := s.store.CreateProject(ctx, "p")
+	s.must(err)
+	_, err = s.store.UpdateProject(ctx, old.Name, old.Generation, func(stored *multinode.Project) error {
+		stored.LatestVersion = multinode.NewID(multinode.VersionPrefix) // which has gone
+		return nil
+	})
+	s.must(err)
+	// This gateway's copy stays as it is now.
+	s.store.Close()
+	nc, err := s.nats.Connect("another")
+	s.must(err)
+	defer nc.Close()
+	other, err := streams.Open(ctx, nc, streams.Options{})
+	s.must(err)
+	defer other.Close()
+	s.must(other.DeleteProject(ctx, old))
+	p, err := other.CreateProject(ctx, "p")
+	s.must(err)
+	v := multinode.Version{
+		ID: multinode.NewID(multinode.VersionPrefix), Project: p.Name, Generation: p.Generation,
+		CreatedAt: time.Now().UTC(), State: multinode.VersionReady, Functions: []multinode.FunctionSpec{spec("f")},
+	}
+	s.must(other.CreateVersion(ctx, v, nil))
+	s.must(other.Activate(ctx, v))
+	_, err = other.UpdateProject(ctx, p.Name, p.Generation, func(stored *multinode.Project) error {
+		stored.LatestVersion = v.ID
+		return nil
+	})
+	s.must(err)
+	for _, ref := range []string{v.ID, "latest"} {
+		s.do(http.MethodPost, functionPath("p", ref, "f")+"/invocations", wire.InvocationDefinition{Input: "[[], {}]"}).is(http.StatusOK, nil)
+	}
+}

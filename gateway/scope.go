@@ -41,24 +41,41 @@ func (g *Gateway) projectOf(ctx context.Context, c *call) (multinode.Project, er
 	return p, c.reaches(p)
 }
 
-// versionOf returns the version that the path refers to.
-func (g *Gateway) versionOf(ctx context.Context, p multinode.Project, ref string) (multinode.Version, error) {
+// versionOf returns the version that the path refers to. It brings the project up to
+// date where its copy is of one that was undeployed, and deployed again since.
+func (g *Gateway) versionOf(ctx context.Context, p *multinode.Project, ref string) (multinode.Version, error) {
+	v, err := g.versionIn(ctx, p, ref)
+	if !errors.Is(err, wire.VersionDoesNotExist) {
+		return v, err
+	}
+	// Whoever deployed may have heard of it from another gateway, an instant sooner.
+	current, currentErr := g.store.CurrentProject(ctx, p.Name)
+	if currentErr != nil {
+		return v, orNotFound(currentErr, wire.ProjectDoesNotExist)
+	}
+	if current.Generation == p.Generation {
+		return v, err
+	}
+	*p = current
+	return g.versionIn(ctx, p, ref)
+}
+
+func (g *Gateway) versionIn(ctx context.Context, p *multinode.Project, ref string) (multinode.Version, error) {
 	id := ref
 	if strings.EqualFold(ref, latest) {
 		if p.LatestVersion == "" {
-			// Whoever deployed may have heard of it from another gateway, an instant sooner.
-			current, err := g.store.CurrentProject(ctx, p.Name)
+			current, err := g.store.CurrentProject(ctx, p.Name) // for the same reason
 			if err != nil {
 				return multinode.Version{}, orNotFound(err, wire.ProjectDoesNotExist)
 			}
-			p = current
+			*p = current
 		}
 		id = p.LatestVersion
 	}
 	if !multinode.ValidID(multinode.VersionPrefix, id) {
 		return multinode.Version{}, wire.VersionDoesNotExist
 	}
-	v, err := g.store.Version(ctx, p, id)
+	v, err := g.store.Version(ctx, *p, id)
 	return v, orNotFound(err, wire.VersionDoesNotExist)
 }
 
@@ -84,7 +101,7 @@ func (g *Gateway) functionOf(ctx context.Context, c *call) (functionScope, error
 }
 
 func (g *Gateway) functionIn(ctx context.Context, p multinode.Project, ref, name string) (functionScope, error) {
-	v, err := g.versionOf(ctx, p, ref)
+	v, err := g.versionOf(ctx, &p, ref)
 	if err != nil {
 		return functionScope{}, err
 	}

@@ -27,7 +27,11 @@ func (g *Gateway) waitingReason(ctx context.Context, s invocationScope, v multin
 	}
 	if last, ok := r.Latest(); ok && last.EndedAt != nil {
 		tries := r.FailedAttempts()
-		reason := fmt.Sprintf("between tries: %d of %d has failed", tries, r.Spec.MaxRetries+1)
+		have := "have"
+		if tries == 1 {
+			have = "has"
+		}
+		reason := fmt.Sprintf("between tries: %d of %d %s failed", tries, r.Spec.MaxRetries+1, have)
 		return g.nextTry(reason, last.EndedAt.Add(multinode.RetryDelay(tries)))
 	}
 	return g.place(ctx, s)

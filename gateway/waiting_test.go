@@ -87,7 +87,7 @@ func TestWhyItWaits(t *testing.T) {
 	l.want(2, "next in line") // a retry keeps its slot
 	x = l.run(l.keys[1])
 	l.apply(l.keys[1], multinode.ExecutionEnded{Execution: x.ID, Outcome: multinode.OutcomeFailed, At: end.Add(-time.Hour)})
-	l.want(1, "between tries: 2 of 3 has failed; the next try is due")
+	l.want(1, "between tries: 2 of 3 have failed; the next try is due")
 
 	// A cancelled one is not ahead, though its request is still in line.
 	l.want(4, "behind 2 others")

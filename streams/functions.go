@@ -89,11 +89,7 @@ func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f
 		return 0, classify("make the stream", err)
 	}
 	failpoint.Hit("streams.stream_made")
-	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: multinode.AckWait,
-		MaxAckPending: f.MaxConcurrency, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
-	})
-	if err != nil {
+	if _, err = stream.CreateOrUpdateConsumer(ctx, consumerConfig(f.MaxConcurrency)); err != nil {
 		return 0, classify("make the consumer", err)
 	}
 	failpoint.Hit("streams.consumer_made")
@@ -102,6 +98,30 @@ func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f
 		return 0, classify("look at the stream", err)
 	}
 	return info.State.LastSeq, nil
+}
+
+func consumerConfig(maxConcurrency int) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: multinode.AckWait,
+		MaxAckPending: maxConcurrency, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
+	}
+}
+
+// restoreConsumers makes the consumers that are missing, as after a restore from
+// a backup without them: each request is then delivered, and looked at, again.
+func (s *Store) restoreConsumers(ctx context.Context) error {
+	for _, f := range s.Functions(ctx) {
+		stream := requestStream(f.Project, f.Generation, f.Name)
+		_, err := s.js.Consumer(ctx, stream, consumerName)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			s.log.Warn("a function's consumer was missing and is made again", "project", f.Project, "function", f.Name)
+			_, err = s.js.CreateConsumer(ctx, stream, consumerConfig(f.MaxConcurrency))
+		}
+		if err = classify("look for the consumer of "+f.Name, err); err != nil && !isNotFound(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxDescription is the longest description that a server takes, in bytes.

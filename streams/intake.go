@@ -79,6 +79,10 @@ func (i *Intake) Run(ctx context.Context) error {
 	defer i.store.nc.RemoveStatusListener(reconnects)
 	check := time.NewTicker(pullCheck)
 	defer check.Stop()
+	if err := i.store.restoreConsumers(ctx); err != nil {
+		// What is there is served all the same; the next start looks again.
+		i.store.log.Error("not all functions' consumers could be looked at", "error", err)
+	}
 	i.sync(ctx)
 	i.refill()
 	for {

@@ -19,8 +19,9 @@ import (
 // WorkerOptions say how a worker reaches NATS and which execution it is.
 type WorkerOptions struct {
 	URL string
-	// Credentials is the path of a NATS credentials file; empty means none.
-	Credentials string
+	// Credentials is the path of a NATS credentials file, and CredentialsText the
+	// content of one; both empty means none.
+	Credentials, CredentialsText string
 	// CA is the PEM text of the authorities that vouch for the server; empty means
 	// those of the machine.
 	CA        string
@@ -67,6 +68,8 @@ func DialWorker(ctx context.Context, o WorkerOptions) (*WorkerLink, error) {
 	}
 	if o.Credentials != "" {
 		options = append(options, nats.UserCredentials(o.Credentials))
+	} else if o.CredentialsText != "" {
+		options = append(options, nats.UserCredentialBytes([]byte(o.CredentialsText)))
 	}
 	for {
 		var err error

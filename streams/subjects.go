@@ -26,6 +26,8 @@ const (
 	tellSubjects    = "mn.worker.tell"
 	cancelSubjects  = "mn.cancel"
 	buildSubjects   = "mn.build"
+	placeSubjects   = "mn.place"
+	exitSubject     = "mn.exit"
 
 	consumerName = "dispatch"
 )

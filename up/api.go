@@ -34,6 +34,7 @@ func (s *System) open(ctx context.Context, a API) (net.Listener, error) {
 func (s *System) serve(c core, a API, listener net.Listener, log *slog.Logger) error {
 	api, err := gateway.New(gateway.Options{
 		Store: c.store, Index: c.index, Logger: log.With("part", "gateway"), Connected: c.nc.IsConnected,
+		MaxQueue: a.MaxQueue,
 	})
 	if err != nil {
 		return err

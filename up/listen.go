@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"multinode/internal/atomicfile"
+	kept "multinode/internal/port"
 )
 
 // listen opens the API's port: the wanted one, else the one this data folder used
@@ -33,7 +34,11 @@ func listen(ctx context.Context, dir, address string) (net.Listener, error) {
 			port, from = strconv.FormatUint(n, 10), "used by this data folder before, where its workers look for it"
 		}
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, port))
+	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := kept.Listen(ctx, host, number)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("port %s (%s) is taken by another program: stop that program, or choose another address: %w", port, from, err)
 	}

@@ -43,6 +43,9 @@ type API struct {
 	// Drain is how long an API that is stopped goes on serving, while it says that
 	// it is not ready, so that load balancers send requests elsewhere.
 	Drain time.Duration
+	// MaxQueue is how many invocations of a function may wait before more are
+	// answered 429; 0 means a million.
+	MaxQueue int
 }
 
 // Dispatch says how invocations are run.
@@ -104,12 +107,25 @@ func DefaultOptions(dataDir string) Options {
 // a key that somebody chose.
 var ErrKeyRequired = errors.New("an API key has to be set")
 
+// MinKey is the shortest API key, in bytes, that may open an API which is reachable
+// from elsewhere.
+const MinKey = 16
+
+// ErrKeyTooShort says that the API is to be reachable from elsewhere, with a key that
+// is shorter than MinKey.
+var ErrKeyTooShort = fmt.Errorf("the API key is too short: at least %d characters are needed", MinKey)
+
 // Check returns every problem of the options at once. Start does it too.
 func (o Options) Check() error {
 	errs := []error{checkFolder(o.DataDir, o.Logger), o.API.check(), o.Dispatch.check()}
 	host, err := splitAddress(o.Listen)
-	if err == nil && o.APIKey == "" && !loopback(host) {
-		errs = append(errs, fmt.Errorf("%s can be reached from other machines: %w", o.Listen, ErrKeyRequired))
+	if err == nil && !loopback(host) {
+		switch {
+		case o.APIKey == "":
+			errs = append(errs, fmt.Errorf("%s can be reached from other machines: %w", o.Listen, ErrKeyRequired))
+		case len(o.APIKey) < MinKey:
+			errs = append(errs, fmt.Errorf("%s can be reached from other machines: %w", o.Listen, ErrKeyTooShort))
+		}
 	}
 	_, err = splitAddress(o.NATSListen)
 	errs = append(errs, err, checkPair("NATS", o.NATSTLSCert, o.NATSTLSKey))
@@ -148,18 +164,27 @@ func checkFolder(dir string, logger *slog.Logger) error {
 	return errors.Join(errs...)
 }
 
+// Clear tells whether the API is reachable from elsewhere without TLS.
+func (a API) Clear() bool {
+	host, err := splitAddress(a.Listen)
+	return err == nil && a.TLSCert == "" && !loopback(host)
+}
+
 func (a API) check() error {
 	_, err := splitAddress(a.Listen)
 	errs := []error{err, checkPair("API", a.TLSCert, a.TLSKey)}
 	if a.Drain < 0 {
 		errs = append(errs, fmt.Errorf("the time to drain is negative: %v", a.Drain))
 	}
+	if a.MaxQueue < 0 {
+		errs = append(errs, fmt.Errorf("the limit of a function's queue is negative: %d", a.MaxQueue))
+	}
 	return errors.Join(errs...)
 }
 
 func (d Dispatch) check() error {
 	if d.Retention < 0 || d.RetentionBytes < 0 {
-		return errors.New("what is kept of finished invocations cannot be less than nothing")
+		return errors.New("the retention of finished invocations is negative")
 	}
 	if d.APIURL == "" {
 		return nil

@@ -130,6 +130,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		`"8470" is not HOST:PORT`:        func(o *up.Options) { o.Listen = "8470" },
 		"needs a port from 0 to 65535":   func(o *up.Options) { o.NATSListen = "127.0.0.1:x" },
 		"0.0.0.0:0 can be reached from":  func(o *up.Options) { o.Listen = "0.0.0.0:0" },
+		"at least 16 characters":         func(o *up.Options) { o.Listen, o.APIKey = "0.0.0.0:0", "fifteen-letters" },
 		":0 can be reached from":         func(o *up.Options) { o.Listen = ":0" },
 		"[::]:0 can be reached from":     func(o *up.Options) { o.Listen = "[::]:0" },
 		"db.local:0 can be reached from": func(o *up.Options) { o.Listen = "db.local:0" },
@@ -146,12 +147,27 @@ func TestOptionsAreChecked(t *testing.T) {
 	for _, good := range []func(*up.Options){
 		func(o *up.Options) { o.Listen = "localhost:0" },
 		func(o *up.Options) { o.Listen = "[::1]:0" },
-		func(o *up.Options) { o.Listen, o.APIKey = "0.0.0.0:0", "chosen" },
+		func(o *up.Options) { o.Listen, o.APIKey = "0.0.0.0:0", "sixteen-letters!" },
 	} {
 		o := options(t, t.TempDir())
 		good(&o)
 		if err := o.Check(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestWhatIsReachableWithoutTLSIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		api  up.API
+		want bool
+	}{
+		{up.API{Listen: "127.0.0.1:0"}, false},
+		{up.API{Listen: "0.0.0.0:0"}, true},
+		{up.API{Listen: "0.0.0.0:0", TLSCert: "cert.pem", TLSKey: "key.pem"}, false},
+	} {
+		if got := c.api.Clear(); got != c.want {
+			t.Errorf("%+v: %t", c.api, got)
 		}
 	}
 }

@@ -29,8 +29,8 @@ machine, while the server runs or not. They cannot be revoked: let them expire.`
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what to call the program")
 	cmd.Flags().DurationVar(&expires, "expires", 0, "how long they are good, such as 720h (default: for ever)")
-	cmd.Flags().StringVar(&dir, "data-dir", "", "data folder of `multinode up` (default ~/.multinode/data)")
-	cmd.Flags().StringVar(&authority, "authority", "", "file of the authority's keys that `multinode nats-config` wrote, instead of a data folder")
+	cmd.Flags().StringVar(&dir, "data-dir", "", "data `folder` of multinode up (default ~/.multinode/data)")
+	cmd.Flags().StringVar(&authority, "authority", "", "`file` of the authority's keys that multinode nats-config wrote, instead of a data folder")
 	a.jsonFlag(cmd)
 	require(cmd, "name")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

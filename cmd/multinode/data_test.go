@@ -87,6 +87,7 @@ func TestDescribeProject(t *testing.T) {
 Versions
   ver-2  2023-11-14 22:14:20  FAILED
   ver-1  2023-11-14 22:13:20  READY   latest
+  `+"`multinode describe --project-name=p --version-id=ver-2` shows why the newest failed"+`
 
 Version ver-1
   created  2023-11-14 22:13:20
@@ -207,9 +208,11 @@ Execution 2
 
 	info = someInvocation(wire.StatusPending)
 	info.WaitingReason, info.NumFailedAttempts, info.CancellationRequestTime, info.Output = ptr("behind 3 others"), 1, ptr(int64(noon)), ptr("1")
+	info.ExecutionSpec.MaxRetries = 2
+	info.Executions = []wire.ExecutionSummary{{ExecutionID: "exe-1", Outcome: ptr(wire.OutcomeFailed), ErrorMessage: ptr("ValueError: no good")}}
 	f.answers("GET "+invocation, info)
 	_, out, _ := s.run(append([]string{"describe"}, ofInv...)...)
-	for _, want := range []string{"PENDING, 1 failed attempt so far: behind 3 others\n", "  cancelled  2023", "  output     1\n"} {
+	for _, want := range []string{"PENDING, 1 of 3 tries has failed (ValueError: no good): behind 3 others\n", "  cancelled  2023", "  output     1\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

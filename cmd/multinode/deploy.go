@@ -186,11 +186,12 @@ func deployFailure(ctx context.Context, c *client.Client, err error, mode wire.D
 	var failed *client.DeploymentError
 	switch {
 	case errors.As(err, &failed):
-		serves := "What was deployed before still serves"
+		serves, or := "What was deployed before still serves", ""
 		if mode == wire.DeployCreate || noneReady(ctx, c, t.project) {
-			serves = "Nothing is deployed"
+			serves = "No version of the project serves"
+			or = fmt.Sprintf(", or `%s` to remove the project", t.command("undeploy", ofProject...))
 		}
-		return fmt.Errorf("version %s could not be prepared, for the reason above. %s. Mend it and run `%s` again", failed.Version, serves, command(shellWord(t.dir)))
+		return fmt.Errorf("version %s could not be prepared, for the reason above. %s. Mend it and run `%s` again%s", failed.Version, serves, command(shellWord(t.dir)), or)
 	case errors.Is(err, bundle.ErrNoMain):
 		return fmt.Errorf("%w. Give the folder that holds it: `%s`", err, command("PROJECT_DIR"))
 	case errors.Is(err, errInterrupted):
@@ -215,6 +216,7 @@ func (a *app) deployed(v wire.VersionInfo, t *target) error {
 	if len(v.Functions) > 0 {
 		next.function = v.Functions[0].FunctionName
 	}
-	a.screen.Note("Run a function next: " + a.screen.Notes().Cyan(next.command("invoke", "project-name", "function-name")+" --args='[]'"))
+	// Which arguments it takes is not known here.
+	a.screen.Note("Run a function next: " + a.screen.Notes().Cyan(next.command("invoke", "project-name", "function-name")+" --args='[…]'"))
 	return nil
 }

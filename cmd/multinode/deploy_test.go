@@ -62,7 +62,7 @@ Uploading
 Preparing
   Collecting numpy
 ✓ Prepared version ver-1
-Run a function next: multinode invoke --project-name=p --function-name=add --args='[]'
+Run a function next: multinode invoke --project-name=p --function-name=add --args='[…]'
 `)
 	compare(t, "requests", digest.ReplaceAllString(strings.Join(f.asked(), "\n"), "DIGEST"), `GET /projects/p
 HEAD /bundles/DIGEST
@@ -156,7 +156,7 @@ func TestDeployThatCannotBePrepared(t *testing.T) {
 		wire.EventFailed, wire.ErrorBody{Detail: "ERROR: No matching distribution\nfound for numpyy"})
 	dir := project(t, map[string]string{"main.py": "x"})
 	s := newShell(t, f)
-	const none, before = "Nothing is deployed", "What was deployed before still serves"
+	const none, before = "No version of the project serves", "What was deployed before still serves"
 	for _, c := range []struct {
 		command, flag, serves string
 		latest                any
@@ -169,7 +169,11 @@ func TestDeployThatCannotBePrepared(t *testing.T) {
 		f.answers("GET /projects/p/versions/latest", c.latest)
 		code, out, stderr := s.run(append([]string{c.command, dir, "--project-name=p"}, strings.Fields(c.flag)...)...)
 		want := "Preparing\n  ERROR: No matching distribution\n  found for numpyy\nError: version ver-1 could not be prepared, for the reason above. " +
-			c.serves + ". Mend it and run `multinode " + c.command + " " + dir + " --project-name=p" + c.flag + "` again\n"
+			c.serves + ". Mend it and run `multinode " + c.command + " " + dir + " --project-name=p" + c.flag + "` again"
+		if c.serves == none {
+			want += ", or `multinode undeploy --project-name=p` to remove the project"
+		}
+		want += "\n"
 		if code != exitFailure || out != "" || !strings.HasSuffix(stderr, want) {
 			t.Errorf("%s: %d\n%s\nwant at its end:\n%s", c.command+c.flag, code, stderr, want)
 		}

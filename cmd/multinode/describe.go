@@ -79,6 +79,11 @@ func (a *app) describeProject(ctx context.Context, c *client.Client, t *target) 
 		}{project, versions.Versions, latest})
 	}
 	a.screen.Printf("%s", show.Project(project, versions.Versions, version.VersionID, a.screen.Style))
+	if newest := versions.Versions; len(newest) > 0 && newest[0].State == wire.VersionFailed {
+		failed := *t
+		failed.version = newest[0].VersionID
+		a.screen.Printf("  %s\n", a.screen.Style.Dim("`"+failed.command("describe", "project-name", "version-id")+"` shows why the newest failed"))
+	}
 	if latest == nil {
 		return nil
 	}

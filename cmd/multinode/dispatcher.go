@@ -31,7 +31,7 @@ SSL_CERT_FILE of the environment, for an API with a certificate of one's own.`,
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "folder of workers and prepared versions (default ~/.multinode/dispatcher)")
 	natsFlags(cmd, &o.NATS)
-	cmd.Flags().StringVar(&o.Authority, "authority", "", "file that signs workers' credentials, as `multinode nats-config` makes it")
+	cmd.Flags().StringVar(&o.Authority, "authority", "", "`file` that signs workers' credentials, as multinode nats-config makes it")
 	dispatchFlags(cmd, &o.Dispatch, "", "that of --nats-url")
 	require(cmd, "nats-url", "nats-creds", "authority", "api-url")
 	verboseFlag(cmd, &verbose)

@@ -103,6 +103,8 @@ func TestKeysOfARealServer(t *testing.T) {
 	reader.mustRun("login", "--url="+s.URL, "--key="+made.Key)
 	reader.mustRun("list")
 	contains(t, reader.mustFail(exitFailure, "keys", "list"), `the role "read"; this takes the role "admin"`)
+	contains(t, reader.mustFail(exitFailure, "upgrade", project(t, map[string]string{"main.py": "x"}), "--project-name=p", "--deploy"),
+		`This API key has the role "read"; this takes the role "deploy"`)
 	out, _ = admin.mustRun("keys", "list")
 	contains(t, out, made.KeyID, "reader", "up (the server's own)")
 	admin.mustRun("keys", "revoke", made.KeyID)

@@ -43,7 +43,7 @@ folder that holds a main.py. To see it work first, run ` + "`multinode demo`" + 
 	add(groupServer, a.upCommand(), a.gatewayCommand(), a.dispatcherCommand(), a.natsConfigCommand(), a.credentialsCommand(), a.demoCommand(), a.loginCommand(), a.logoutCommand(), a.keysCommand())
 	add(groupDeploy, a.deployCommand(), a.upgradeCommand(), a.undeployCommand(), a.listCommand(), a.describeCommand())
 	add(groupInvoke, a.invokeCommand(), a.logsCommand(), a.cancelCommand())
-	add("", a.versionCommand(), a.runnerCommand())
+	add("", a.versionCommand(), a.runnerCommand(), a.buildImageCommand())
 	strictCompletion(root)
 	return root
 }

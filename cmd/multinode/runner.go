@@ -19,12 +19,19 @@ import (
 const (
 	natsURLVariable      = "MULTINODE_NATS_URL"
 	natsCredsVariable    = "MULTINODE_NATS_CREDS"
+	natsCredsText        = "MULTINODE_NATS_CREDS_TEXT"
 	natsCAVariable       = "MULTINODE_NATS_CA"
 	executionKeyVariable = "MULTINODE_EXECUTION_KEY"
 	workerDirVariable    = "MULTINODE_WORKER_DIR"
 	pythonVariable       = "MULTINODE_PYTHON"
 	projectDirVariable   = "MULTINODE_PROJECT_DIR"
 )
+
+// hidden are all of them.
+var hidden = []string{
+	natsURLVariable, natsCredsVariable, natsCredsText, natsCAVariable, executionKeyVariable,
+	workerDirVariable, pythonVariable, projectDirVariable,
+}
 
 // executionIDVariable is told to both.
 const executionIDVariable = "MULTINODE_EXECUTION_ID"
@@ -45,19 +52,24 @@ func (a *app) runnerCommand() *cobra.Command {
 }
 
 func (a *app) runWorker(ctx context.Context) error {
-	hidden := []string{natsURLVariable, natsCredsVariable, executionKeyVariable, workerDirVariable, pythonVariable, projectDirVariable}
+	needed := []string{natsURLVariable, executionKeyVariable, pythonVariable, projectDirVariable, executionIDVariable}
 	var missing []string
-	for _, name := range append(hidden, executionIDVariable) {
+	for _, name := range needed {
 		if a.getenv(name) == "" {
 			missing = append(missing, name)
 		}
+	}
+	// A container gets the credentials themselves: it shares no folder with anybody.
+	if a.getenv(natsCredsVariable) == "" && a.getenv(natsCredsText) == "" {
+		missing = append(missing, natsCredsVariable)
 	}
 	if len(missing) > 0 {
 		return usage("%s not set: `multinode runner` is started by the server, run `multinode invoke` instead", strings.Join(missing, ", "))
 	}
 	logger := slog.New(slog.NewTextHandler(a.err, nil))
 	connection := streams.WorkerOptions{
-		URL: a.getenv(natsURLVariable), Credentials: a.getenv(natsCredsVariable), CA: a.getenv(natsCAVariable),
+		URL: a.getenv(natsURLVariable), CA: a.getenv(natsCAVariable),
+		Credentials: a.getenv(natsCredsVariable), CredentialsText: a.getenv(natsCredsText),
 		Execution: a.getenv(executionIDVariable), Key: a.getenv(executionKeyVariable), Logger: logger,
 	}
 	err := runner.Run(ctx, runner.Options{
@@ -67,7 +79,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		WorkerDir:  a.getenv(workerDirVariable),
 		Environment: slices.DeleteFunc(os.Environ(), func(entry string) bool {
 			name, _, _ := strings.Cut(entry, "=")
-			return name == natsCAVariable || slices.Contains(hidden, name)
+			return slices.Contains(hidden, name)
 		}),
 		Limits: runner.DefaultLimits(),
 		Logger: logger,

@@ -90,7 +90,7 @@ func (a *app) logger(verbose bool) *slog.Logger {
 
 // checked turns what is wrong with the options into a wrong use of the command.
 func checked(cmd *cobra.Command, err error) error {
-	if errors.Is(err, up.ErrKeyRequired) {
+	if errors.Is(err, up.ErrKeyRequired) || errors.Is(err, up.ErrKeyTooShort) {
 		return usage("%w. Set %s to one of your own, or listen on 127.0.0.1", err, config.KeyVariable)
 	}
 	if err != nil {
@@ -107,6 +107,7 @@ func apiFlags(cmd *cobra.Command, o *up.API, drain time.Duration) {
 	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "HOST:PORT of the API; port 0 means any, the same at each start")
 	cmd.Flags().StringVar(&o.TLSCert, "tls-cert", "", "PEM file of the API's certificate, with its chain; read again when it changes")
 	cmd.Flags().StringVar(&o.TLSKey, "tls-key", "", "PEM file of the certificate's key")
+	cmd.Flags().IntVar(&o.MaxQueue, "max-queue", 1_000_000, "how many invocations of a function may wait before more are answered 429")
 	cmd.Flags().DurationVar(&o.Drain, "drain", drain, "how long to serve on while GET /ready says 503, once it is told to stop")
 }
 
@@ -120,7 +121,7 @@ func dispatchFlags(cmd *cobra.Command, o *up.Dispatch, apiDefault, natsDefault s
 
 func natsFlags(cmd *cobra.Command, o *up.NATS) {
 	cmd.Flags().StringVar(&o.URL, "nats-url", "", "URL of NATS; of several servers, separated by commas")
-	cmd.Flags().StringVar(&o.Creds, "nats-creds", "", "credentials file of the control plane, as `multinode nats-config` makes it")
+	cmd.Flags().StringVar(&o.Creds, "nats-creds", "", "credentials `file` of the control plane, as multinode nats-config makes it")
 	cmd.Flags().StringVar(&o.CA, "nats-ca", "", "PEM file of the authorities that vouch for NATS (default: those of the machine)")
 	cmd.Flags().StringVar(&o.Cert, "nats-cert", "", "PEM file of a client certificate, where NATS asks for one")
 	cmd.Flags().StringVar(&o.Key, "nats-key", "", "PEM file of that certificate's key")

@@ -27,7 +27,8 @@ outlives it; workers that run when it stops go on, and are found again by the ne
 one on the same data folder if it starts within ` + leaseText + `.
 
 Its API key is ` + config.KeyVariable + ` if that is set, else one that is made the
-first time and kept in the data folder.
+first time and kept in the data folder. Where others can reach it, it has to be set,
+to at least 16 characters.
 
 With TLS, workers have to trust the certificates too: SSL_CERT_FILE is passed on to
 them for the API's, and --nats-ca names the authority of NATS's. The certificates
@@ -69,6 +70,9 @@ have to be good for the addresses that workers use: 127.0.0.1, or what --api-url
 
 // greet says where the server is, and what to do next.
 func (a *app) greet(s *up.System, o up.Options) error {
+	if o.Clear() {
+		a.screen.Note(a.screen.Notes().Yellow("The API is served on " + o.Listen + " without TLS: keys and data can be read on the way (--tls-cert)."))
+	}
 	if a.json {
 		return a.printJSON(map[string]string{"url": s.URL, "api_key": s.Key, "nats_url": s.NATSURL, "data_dir": s.DataDir})
 	}

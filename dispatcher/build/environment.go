@@ -35,6 +35,10 @@ func (e environment) complete() bool {
 	return err == nil
 }
 
+func (b *Builder) environmentAt(key string) environment {
+	return environment{key: key, dir: filepath.Join(b.environments, key)}
+}
+
 // environment returns the environment for the project, after making it where
 // there is none yet.
 func (b *Builder) environment(ctx context.Context, project, digest string, tell func(string)) (environment, error) {
@@ -46,7 +50,7 @@ func (b *Builder) environment(ctx context.Context, project, digest string, tell 
 	if err != nil {
 		return environment{}, err
 	}
-	env := environment{key: key, dir: filepath.Join(b.environments, key)}
+	env := b.environmentAt(key)
 	if env.complete() {
 		tell("Using the Python environment that was made for the same requirements before")
 		return env, nil

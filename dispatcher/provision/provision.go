@@ -63,7 +63,11 @@ type Intent struct {
 	Environment map[string]string
 	// Credentials is the content of the NATS .creds file of this worker.
 	Credentials []byte
-	Code        Code
+	// Code is for compute that runs prepared folders, Image for compute that runs
+	// containers; each ignores the other's.
+	Code Code
+	// Image is a container image by digest that has the runner as its entrypoint.
+	Image string
 }
 
 // Code is where the prepared version lives, for compute that shares a file
@@ -93,6 +97,9 @@ type Exit struct {
 	// OutOfMemory is true only where the compute says that it killed the worker
 	// for want of memory.
 	OutOfMemory bool
+	// NotStarted is true only where nothing of the worker ever ran, for a cause that
+	// may go away: a failed launch, and no try.
+	NotStarted bool
 	// Detail is for people: how it ended, as far as that is known, and the last
 	// lines the runner itself wrote. At most a few KiB.
 	Detail string

@@ -33,7 +33,7 @@ _EARLY_ANSWERS, _REST = 10, 0.25
 
 
 class Target(NamedTuple):
-    """A function of a deployed version."""
+    """A function of a deployed version; by ID, LATEST finds the invocations of every version."""
 
     project_name: str
     version_id: str
@@ -111,7 +111,8 @@ def await_result(target: Target, invocation_id: str) -> Steps[Any]:
     while True:
         info = yield from _ask(target, request, invocation_id, tries=PATIENT_TRIES)
         if status_from_wire(info).finished:
-            return _result_of(Invocation.from_wire(info), target, invocation_id)
+            own = target._replace(version_id=info["version_id"])
+            return _result_of(Invocation.from_wire(info), own, invocation_id)
         early += 1
         if early > _EARLY_ANSWERS:
             yield Sleep(_REST)
@@ -164,6 +165,8 @@ def _ask(
 
 def _describe_missing(error: MultinodeApiException, target: Target, invocation_id: str) -> str:
     project, version = f'project "{target.project_name}"', f'Version "{target.version_id}"'
+    if target.version_id == LATEST:
+        version = "The latest version"
     if isinstance(error, ProjectDoesNotExist):
         return f"There is no {project}. `multinode list` shows those that there are."
     if isinstance(error, VersionDoesNotExist):
@@ -173,6 +176,9 @@ def _describe_missing(error: MultinodeApiException, target: Target, invocation_i
         return f"{version} of {project} does not exist. {describe} shows those that do."
     if isinstance(error, FunctionDoesNotExist):
         return f'{version} of {project} has no function "{target.function_name}".'
+    if target.version_id == LATEST:
+        function = f'Function "{target.function_name}" of {project}'
+        return f'{function} has no invocation "{invocation_id}".'
     return (
         f'Function "{target.function_name}" in version "{target.version_id}" of {project} has no '
         f'invocation "{invocation_id}". An invocation belongs to the version that it was '

@@ -25,7 +25,8 @@ def get_deployed_function(
         project_name: the project that it was deployed in.
         function_name: its name there.
         version_id: the version to use; by default the latest as of now. A later upgrade does not
-            change the version that the returned function starts invocations of.
+            change the version that the returned function starts invocations of. Without it, the
+            function finds the invocations of all versions by their IDs; with it, only its own.
 
     Raises:
         ProjectDoesNotExist: there is no such project.
@@ -34,7 +35,8 @@ def get_deployed_function(
         ConfigurationError: there is no valid login, and nothing in the environment.
         MultinodeApiException: anything else that the API answered, or that it is out of reach.
     """
-    return _function(connections.run(calls.find(project_name, function_name, version_id)))
+    steps = calls.find(project_name, function_name, version_id)
+    return _function(connections.run(steps), any_version=version_id is None)
 
 
 async def get_deployed_function_async(
@@ -42,9 +44,14 @@ async def get_deployed_function_async(
 ) -> Function[..., Any]:
     """Do the same as :func:`get_deployed_function`, on asyncio."""
     steps = calls.find(project_name, function_name, version_id)
-    return _function(await connections.run_async(steps))
+    return _function(await connections.run_async(steps), any_version=version_id is None)
 
 
-def _function(found: Tuple[calls.Target, FunctionSpec]) -> Function[..., Any]:
+def _function(found: Tuple[calls.Target, FunctionSpec], any_version: bool) -> Function[..., Any]:
     target, spec = found
-    return Function(spec, project_name=target.project_name, version_id=target.version_id)
+    return Function(
+        spec,
+        project_name=target.project_name,
+        version_id=target.version_id,
+        any_version=any_version,
+    )

@@ -62,7 +62,8 @@ class Function(Generic[P, R]):
         fn_spec: its name and what it asks for.
         fn: the Python function, None if it came from ``get_deployed_function``.
         project_name: its project, None if the worker's environment tells.
-        version_id: its version, None if the worker's environment tells.
+        version_id: the version that it starts invocations of, None if the worker's environment
+            tells.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class Function(Generic[P, R]):
         fn: Optional[Callable[..., Any]] = None,
         project_name: Optional[str] = None,
         version_id: Optional[str] = None,
+        any_version: bool = False,
     ) -> None:
         self.fn_spec = fn_spec
         self.fn = fn
         self.project_name = project_name
         self.version_id = version_id
+        self._any_version = any_version
         self.__doc__ = getattr(fn, "__doc__", None)
 
     def __repr__(self) -> str:
@@ -115,15 +118,18 @@ class Function(Generic[P, R]):
     def get(self, invocation_id: str) -> Invocation:
         """Return what is known of an invocation now: its status, result, error and so on.
 
+        It may have been started under another version, unless the function was got with a
+        ``version_id``; so for :meth:`await_result` and :meth:`cancel`.
+
         Raises:
             InvocationDoesNotExist: this function has no such invocation.
             SerializationError: its result cannot be decoded here.
         """
-        return connections.run(calls.get(self._target(), invocation_id))
+        return connections.run(calls.get(self._target_of_id(), invocation_id))
 
     async def get_async(self, invocation_id: str) -> Invocation:
         """Do the same as :meth:`get`, on asyncio."""
-        return await connections.run_async(calls.get(self._target(), invocation_id))
+        return await connections.run_async(calls.get(self._target_of_id(), invocation_id))
 
     def await_result(self, invocation_id: str) -> R:
         """Wait until an invocation has finished, and return its result.
@@ -139,7 +145,7 @@ class Function(Generic[P, R]):
             InvocationDoesNotExist: this function has no such invocation.
             SerializationError: its result cannot be decoded here.
         """
-        result: R = connections.run(calls.await_result(self._target(), invocation_id))
+        result: R = connections.run(calls.await_result(self._target_of_id(), invocation_id))
         return result
 
     async def await_result_async(self, invocation_id: str) -> R:
@@ -147,7 +153,7 @@ class Function(Generic[P, R]):
 
         Cancelling the task stops the waiting only; the invocation goes on.
         """
-        steps = calls.await_result(self._target(), invocation_id)
+        steps = calls.await_result(self._target_of_id(), invocation_id)
         result: R = await connections.run_async(steps)
         return result
 
@@ -238,11 +244,11 @@ class Function(Generic[P, R]):
             InvocationIsAlreadyTerminated: it has ended before.
             InvocationDoesNotExist: this function has no such invocation.
         """
-        connections.run(calls.cancel(self._target(), invocation_id))
+        connections.run(calls.cancel(self._target_of_id(), invocation_id))
 
     async def cancel_async(self, invocation_id: str) -> None:
         """Do the same as :meth:`cancel`, on asyncio."""
-        await connections.run_async(calls.cancel(self._target(), invocation_id))
+        await connections.run_async(calls.cancel(self._target_of_id(), invocation_id))
 
     def list(self, offset: Optional[str] = None) -> InvocationIdsList:
         """List the function's invocations, newest first, at most 50 at a time.
@@ -279,6 +285,11 @@ class Function(Generic[P, R]):
                 f"{name}.call_local(...) to run it here."
             )
         return calls.Target(project_name, version_id, self.fn_spec.function_name)
+
+    def _target_of_id(self) -> Target:
+        """Return where an ID is looked up: in every version, unless one was asked for."""
+        target = self._target()
+        return target._replace(version_id=calls.LATEST) if self._any_version else target
 
 
 def _encode(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ class FakeApi:
         self.interventions: List[Intervention] = []
         self.invocations: Dict[str, Dict[str, Any]] = {}
         self.bodies: List[Dict[str, Any]] = []
+        self.latest = "ver-1"
         self.outcome: Callable[[str], Dict[str, Any]] = lambda text: succeeded(text)
         self._keys: Dict[str, str] = {}
         self._lock = threading.Lock()
@@ -56,17 +57,20 @@ class FakeApi:
         names = [unquote(part) for part in parts[1::2]]
         if names[0] != "shop":
             return error(404, "A project with this name does not exist")
-        if names[1] not in ("latest", "ver-1"):
+        version = self.latest if names[1] == "latest" else names[1]
+        if version not in ("ver-1", self.latest):
             return error(404, "A version with this ID does not exist for this project")
         if len(parts) == 4:
             functions = [{"function_name": n, "docker_image": "", **SPEC} for n in ("f", "g")]
             return httpx.Response(
-                200, json={"project_name": "shop", "version_id": "ver-1", "functions": functions}
+                200, json={"project_name": "shop", "version_id": version, "functions": functions}
             )
         if len(parts) == 7:
-            return self._start(request) if request.method == "POST" else self._list(request)
+            if request.method == "POST":
+                return self._start(request, version)
+            return self._list(request)
         info = self.invocations.get(names[3])
-        if info is None:
+        if info is None or names[1] not in ("latest", info["version_id"]):
             return error(404, "An invocation with this ID does not exist for this function")
         if parts[-1] == "cancel":
             if info["invocation_status"] == "TERMINATED":
@@ -74,7 +78,7 @@ class FakeApi:
             info.update(status="CANCELLED", invocation_status="TERMINATED")
         return httpx.Response(200, json=info)
 
-    def _start(self, request: httpx.Request) -> httpx.Response:
+    def _start(self, request: httpx.Request, version: str) -> httpx.Response:
         body = json.loads(request.content)
         key = request.headers["idempotency-key"]
         if key not in self._keys:
@@ -82,6 +86,7 @@ class FakeApi:
             self._keys[key] = f"inv-{len(self._keys)}"
             self.invocations[self._keys[key]] = {
                 "invocation_id": self._keys[key],
+                "version_id": version,
                 "status": "PENDING",
                 "invocation_status": "RUNNING",
                 "output": None,

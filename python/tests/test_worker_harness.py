@@ -207,6 +207,23 @@ def test_interrupts_are_not_lost_in_forks(start: Start) -> None:
     assert [kind for kind, _ in worker.events()] == ["X", "E"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_interrupts_are_not_lost_in_finalizers(start: Start, number: int) -> None:
+    # Python swallows what is raised in a finalizer or in a weak reference's callback.
+    worker = start(
+        "import os, time\n"
+        "class Odd:\n"
+        f" def __del__(self): os.kill(os.getpid(), {int(number)})\n"
+        "@mn.function()\ndef f():\n"
+        " Odd()\n"
+        " while True: time.sleep(0.05)"
+    ).assign()
+    events = worker.events()
+    assert events[-1][0] == "E"
+    assert events[-1][1]["kind"] == ("cancelled" if number == signal.SIGTERM else "timed_out")
+    assert "ignored" not in worker.output()[1]
+
+
 def test_children_by_spawning(start: Start) -> None:
     worker = start(
         "import multiprocessing\ndef double(x): return 2 * x\n"

@@ -55,6 +55,12 @@ func exitRepeated(t *testing.T, b *bench) {
 	p = b.open(t, 0)
 	p.awaitExits(t, worker.ExecutionID, 1)
 	p.stop(t, worker.ExecutionID, 0)
+	if _, listed := p.find(t, worker.ExecutionID); listed {
+		t.Error("it is still listed after stop")
+	}
+	if b.place.EndedAreShownAgain {
+		return
+	}
 	p.close(t)
 	p = b.open(t, 0)
 	if _, listed := p.find(t, worker.ExecutionID); listed {

@@ -34,6 +34,10 @@ type Place struct {
 	// Host is the address of this machine as workers see it; empty means
 	// 127.0.0.1.
 	Host string
+	// EndedAreShownAgain is true for compute that remembers ended workers by itself,
+	// and on which Stop cannot note that it swept one up: opened anew, a provisioner
+	// may list it once more, as ended.
+	EndedAreShownAgain bool
 }
 
 // Run runs the suite. Each test gets a place of its own from newPlace.

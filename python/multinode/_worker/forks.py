@@ -50,8 +50,13 @@ def guard(uninstall: Callable[[], None], signals: Iterable[int]) -> None:
 def postpone(number: int) -> bool:
     """Send the signal anew in a moment if its handler must not raise just now."""
     if _forking:
-        _thread.start_new_thread(_send, (number,))
+        send_again(number)
     return _forking
+
+
+def send_again(number: int) -> None:
+    """Send the signal anew in a moment."""
+    _thread.start_new_thread(_send, (number,))
 
 
 def _send(number: int) -> None:

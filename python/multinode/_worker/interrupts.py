@@ -9,8 +9,9 @@ in peace until the runner kills it.
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
-from typing import Callable, TypeVar
+from typing import Any, Callable, TypeVar
 
 from multinode._worker import forks
 from multinode.errors import InvocationCancelledError, InvocationTimedOutError
@@ -39,6 +40,7 @@ class Interrupts:
         for number in (CANCEL, TIME_OUT):
             signal.signal(number, self._handle)
         forks.guard(self._uninstall, (CANCEL, TIME_OUT))
+        self._watch_unraisable()
 
     def finish(self) -> None:
         """Ignore interrupts from now on: the call has ended.
@@ -134,6 +136,24 @@ class Interrupts:
     def _deliver(self, frame: FrameType | None) -> None:
         if self._route is None or not self._route(frame):
             raise self.take()
+
+    def _watch_unraisable(self) -> None:
+        """Send an interrupt anew that Python has swallowed.
+
+        It does so with whatever is raised in a finalizer or in the callback of a weak
+        reference, and signals arrive there as anywhere: each import runs such callbacks.
+        """
+        following = sys.unraisablehook
+
+        def hook(unraisable: Any) -> None:
+            if self._error is None or unraisable.exc_value is not self._error:
+                following(unraisable)
+                return
+            number, self._first, self._raised = self._first, None, False
+            if number is not None:
+                forks.send_again(number)
+
+        sys.unraisablehook = hook
 
     def _uninstall(self) -> None:
         for number in (CANCEL, TIME_OUT):

@@ -3,6 +3,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,17 +85,46 @@ func statusPaint(s wire.Status, style term.Style) func(string) string {
 // Progress is an invocation's status with what more there is to say of it.
 func Progress(i wire.InvocationInfo) string {
 	text := string(i.Status)
-	if i.NumFailedAttempts > 0 {
-		attempts := Count(i.NumFailedAttempts, "failed attempt")
-		if !i.Status.Terminal() {
-			attempts += " so far"
-		}
-		text += ", " + attempts
+	switch {
+	case i.NumFailedAttempts == 0:
+	case i.Status.Terminal():
+		text += ", " + Count(i.NumFailedAttempts, "failed attempt")
+	default:
+		text += ", " + failedTries(i)
 	}
 	if i.WaitingReason != nil && *i.WaitingReason != "" && !i.Status.Terminal() {
 		text += ": " + *i.WaitingReason
 	}
 	return text
+}
+
+// longestFailure bounds a try's error where it stands beside the status, in columns.
+const longestFailure = 200
+
+// failedTries says how many tries have failed, and why the newest of them did.
+func failedTries(i wire.InvocationInfo) string {
+	have := "have"
+	if i.NumFailedAttempts == 1 {
+		have = "has"
+	}
+	text := fmt.Sprintf("%d of %s %s failed", i.NumFailedAttempts, tries(i.ExecutionSpec.MaxRetries+1), have)
+	newest := slices.IndexFunc(i.Executions, func(e wire.ExecutionSummary) bool {
+		return e.Outcome != nil && *e.Outcome == wire.OutcomeFailed
+	})
+	if newest < 0 {
+		return text
+	}
+	if why := i.Executions[newest].ErrorMessage; why != nil && *why != "" {
+		text += " (" + term.Cut(term.OneLine(*why), longestFailure) + ")"
+	}
+	return text
+}
+
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
 }
 
 // Arguments is a JSON array as the arguments of a call, cut to a readable length.
