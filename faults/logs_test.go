@@ -1,0 +1,22 @@
+package main
+
+import "testing"
+
+func TestAlarmsInLogsAreFound(t *testing.T) {
+	for line, want := range map[string]bool{
+		"panic: assignment to entry in nil map":                    true,
+		"WARNING: DATA RACE":                                       true,
+		`time=x level=ERROR msg="a handler panicked" part=gateway`: true,
+		`time=x level=ERROR msg=broken`:                            true,
+		`time=x level=WARN msg="ended an execution by verdict"`:    false,
+		`time=x level=ERROR msg="a version could not be prepared; it will be tried again" part=dispatcher`: false,
+		`time=x level=ERROR msg="feeding the index failed and is tried again"`:                             true,
+	} {
+		if _, is := alarming(line, false); is != want {
+			t.Errorf("%s: %v", line, is)
+		}
+	}
+	if _, is := alarming(`time=x level=ERROR msg="feeding the index failed and is tried again"`, true); is {
+		t.Error("an index that is not fed while NATS is down is not to be expected")
+	}
+}
