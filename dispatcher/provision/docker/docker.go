@@ -1,0 +1,156 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/docker/docker/client"
+
+	"multinode"
+	"multinode/dispatcher/provision"
+)
+
+// Kind is the kind in the handles of this package.
+const Kind = "docker"
+
+// ErrClosed is returned by calls that were under way when Close was called.
+var ErrClosed = errors.New("the docker provisioner is closed")
+
+var _ provision.Provisioner = (*Provisioner)(nil)
+
+// Provisioner runs workers as containers of one engine. See New.
+type Provisioner struct {
+	options  Options
+	engine   *client.Client
+	self     string // names this provisioner among those of the place
+	place    string
+	host     string
+	cpus     float64 // what the engine has
+	networks networks
+
+	exits chan provision.Exit
+	life  context.Context //nolint:containedctx // ends with Close
+	end   context.CancelCauseFunc
+	tasks sync.WaitGroup
+	turns turns
+	pulls pulls
+	room  room
+
+	mu      sync.Mutex
+	closed  bool
+	workers map[string]*worker // by execution ID, until stopped
+}
+
+// New connects to the engine, makes the network where it is missing, finds the
+// workers and watches them. It fails where no engine answers.
+func New(ctx context.Context, options Options) (*Provisioner, error) {
+	if err := options.check(); err != nil {
+		return nil, err
+	}
+	with := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
+	if options.Host != "" {
+		with = append(with, client.WithHost(options.Host))
+	}
+	engine, err := client.NewClientWithOpts(with...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the Docker engine: %w", err)
+	}
+	p := &Provisioner{
+		options: options, engine: engine, self: multinode.NewID("prv"),
+		exits: make(chan provision.Exit, 64), workers: map[string]*worker{},
+	}
+	p.life, p.end = context.WithCancelCause(context.Background())
+	if err := p.open(ctx); err != nil {
+		p.end(ErrClosed)
+		return nil, errors.Join(err, engine.Close())
+	}
+	p.tasks.Go(p.watch)
+	return p, nil
+}
+
+func (p *Provisioner) open(ctx context.Context) error {
+	info, err := p.engine.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("no Docker engine answers at %s; start one, or say with DOCKER_HOST where it is: %w", p.engine.DaemonHost(), err)
+	}
+	p.cpus = float64(info.NCPU)
+	network, err := p.network(ctx)
+	if err != nil {
+		return fmt.Errorf("making the network of the workers: %w", err)
+	}
+	p.host = network.gateway
+	if info.OperatingSystem == "Docker Desktop" { // its engine is in a virtual machine
+		p.host = "host.docker.internal"
+	}
+	// Engines on machines that were cloned, or that share their keys, may have one
+	// ID. A network has an ID of its own everywhere.
+	sum := sha256.Sum256([]byte(info.ID + "\x00" + network.id + "\x00" + p.options.Namespace))
+	p.place = Kind + "-" + hex.EncodeToString(sum[:16])
+	_, err = p.List(ctx)
+	return err
+}
+
+// Place implements provision.Provisioner. Engine, network and namespace make the
+// place.
+func (p *Provisioner) Place() string { return p.place }
+
+// HostAddress is the address of the engine's host as workers see it. What they
+// are to reach there has to listen on it.
+func (p *Provisioner) HostAddress() string { return p.host }
+
+// Exits implements provision.Provisioner.
+func (p *Provisioner) Exits() <-chan provision.Exit { return p.exits }
+
+// Close implements provision.Provisioner.
+func (p *Provisioner) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	p.mu.Unlock()
+	p.end(ErrClosed)
+	p.tasks.Wait()
+	close(p.exits)
+	return p.engine.Close()
+}
+
+// List implements provision.Provisioner.
+func (p *Provisioner) List(ctx context.Context) ([]provision.Worker, error) {
+	containers, err := p.containers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing workers: %w", failure(err))
+	}
+	workers := make([]provision.Worker, 0, len(containers))
+	for _, c := range containers {
+		workers = append(workers, provision.Worker{
+			ExecutionID:  c.execution(),
+			ExecutionKey: c.Labels[labelKey],
+			Handle:       p.handle(c.execution()),
+			Started:      started(c.State),
+			Alive:        alive(c.State),
+		})
+		if started(c.State) {
+			p.meet(c.execution(), c.ID)
+		}
+	}
+	return workers, nil
+}
+
+// until returns a context that also ends with Close.
+func (p *Provisioner) until(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(p.life, func() { cancel(ErrClosed) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+func (p *Provisioner) name(id string) string { return "multinode-" + p.options.Namespace + "-" + id }
+
+func (p *Provisioner) handle(id string) multinode.Worker {
+	return multinode.Worker{Kind: Kind, ID: p.name(id)}
+}

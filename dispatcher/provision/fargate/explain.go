@@ -1,0 +1,95 @@
+package fargate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"multinode/dispatcher/provision"
+)
+
+// The end of the runner's log that goes into a notice.
+const (
+	tailLines    = 20
+	tailBytes    = 4 << 10
+	tailPatience = 5 * time.Second
+)
+
+// killed is the exit code of a container that got SIGKILL.
+const killed = 137
+
+// explain says how the task ended, for people.
+func explain(task types.Task) provision.Exit {
+	exit := provision.Exit{ExecutionID: aws.ToString(task.StartedBy)}
+	reason := aws.ToString(task.StoppedReason)
+	var inside types.Container
+	if len(task.Containers) > 0 {
+		inside = task.Containers[0]
+	}
+	because := aws.ToString(inside.Reason)
+	switch {
+	case inside.ExitCode != nil && *inside.ExitCode == killed && strings.Contains(because, "OutOfMemory"):
+		exit.OutOfMemory = true
+		exit.Detail = "the worker's task was killed because there was no memory left"
+	case inside.ExitCode != nil:
+		exit.Detail = fmt.Sprintf("the worker's task ended with exit code %d", *inside.ExitCode)
+	default:
+		exit.Detail = "the worker's task ended before the runner was started"
+		exit.NotStarted = task.StartedAt == nil && startable(reason+" "+because, task.StopCode)
+	}
+	for _, text := range []string{reason, because} {
+		if text != "" && !exit.OutOfMemory {
+			exit.Detail += ": " + text
+		}
+	}
+	if task.StopCode == types.TaskStopCodeSpotInterruption {
+		exit.Detail += " (AWS took the Spot capacity back)"
+	}
+	return exit
+}
+
+// startable tells whether another launch may work: the image and the
+// permissions are not the cause.
+func startable(reason string, code types.TaskStopCode) bool {
+	for _, cause := range []string{"CannotPull", "CannotCreateContainer", "CannotStartContainer", "ResourceInitializationError: unable to pull secrets", "exec format"} {
+		if strings.Contains(reason, cause) {
+			return false
+		}
+	}
+	return strings.Contains(reason, deadlineReason) || code == types.TaskStopCodeTaskFailedToStart || code == types.TaskStopCodeSpotInterruption
+}
+
+// failed tells whether the last lines are worth a look.
+func failed(task types.Task) bool {
+	return len(task.Containers) > 0 && task.Containers[0].ExitCode != nil && *task.Containers[0].ExitCode != 0 && !byStop(task)
+}
+
+// tail returns the last lines that the runner printed, as the end of a notice.
+func (p *Provisioner) tail(arn string) string {
+	if p.options.LogGroup == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(p.life, tailPatience)
+	defer cancel()
+	stream := p.options.Installation + "/" + container + "/" + arn[strings.LastIndexByte(arn, '/')+1:]
+	output, err := p.logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
+		LogGroupName: aws.String(p.options.LogGroup), LogStreamName: aws.String(stream), Limit: aws.Int32(tailLines),
+	})
+	if err != nil || len(output.Events) == 0 {
+		return "; what it printed may be in the log stream " + p.options.LogGroup + " " + stream
+	}
+	lines := make([]string, len(output.Events))
+	for i, event := range output.Events {
+		lines[i] = aws.ToString(event.Message)
+	}
+	text := strings.Join(lines, "\n")
+	if len(text) > tailBytes {
+		text = strings.ToValidUTF8(text[len(text)-tailBytes:], "")
+	}
+	return "; its last lines were:\n" + text
+}

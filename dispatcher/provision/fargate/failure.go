@@ -1,0 +1,82 @@
+package fargate
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"multinode/dispatcher/provision"
+)
+
+// Advice on when to try again.
+const (
+	retryThrottled = 2 * time.Second
+	retryBroken    = 5 * time.Second
+	retryFull      = 15 * time.Second
+	retryQuota     = 30 * time.Second
+)
+
+// permanentCodes are errors that no repetition mends.
+var permanentCodes = map[string]bool{
+	"ClientException":               true,
+	"InvalidParameterException":     true,
+	"AccessDeniedException":         true,
+	"ClusterNotFoundException":      true,
+	"PlatformUnknownException":      true,
+	"UnsupportedFeatureException":   true,
+	"UnrecognizedClientException":   true,
+	"PlatformTaskDefinitionInvalid": true,
+}
+
+func refusal(kind provision.Kind, retryAfter time.Duration, err error) error {
+	return &provision.Error{Kind: kind, RetryAfter: retryAfter, Err: err}
+}
+
+func permanent(err error) error { return refusal(provision.Permanent, 0, err) }
+
+// throttled tells a limit of the rate of calls, under whichever name it comes.
+func throttled(code, message string) bool {
+	return strings.Contains(code, "Throttl") || code == "RequestLimitExceeded" || code == "TooManyRequestsException" ||
+		strings.Contains(message, "Rate exceeded")
+}
+
+// failure gives an error of the API the kind that its cause suggests, unless it
+// has one.
+func failure(err error) error {
+	var known *provision.Error
+	var answer smithy.APIError
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return refusal(provision.Transient, 0, err)
+	case !errors.As(err, &answer): // no answer
+		return refusal(provision.Transient, retryBroken, err)
+	}
+	code, message := answer.ErrorCode(), answer.ErrorMessage()
+	switch {
+	case throttled(code, message):
+		return refusal(provision.Transient, retryThrottled, errors.New("AWS limits the rate of calls for now: "+message))
+	case strings.Contains(message, "number of vCPUs"):
+		return refusal(provision.NoCapacity, retryQuota, errors.New("the account's quota of Fargate vCPUs is used up: raise it in Service Quotas, or wait: "+message))
+	case code == "ClientException" && strings.Contains(message, "Capacity is unavailable"):
+		return refusal(provision.NoCapacity, retryFull, errors.New("AWS has no capacity: "+message))
+	case permanentCodes[code]:
+		return permanent(errors.New("AWS refuses the worker: " + code + ": " + message))
+	}
+	return refusal(provision.Transient, retryBroken, errors.New("AWS: "+code+": "+message))
+}
+
+// refused is for the reasons in failures[], which come without an error.
+func refused(reason, detail string) error {
+	if detail != "" {
+		reason += ": " + detail
+	}
+	if throttled("", reason) {
+		return refusal(provision.Transient, retryThrottled, errors.New("AWS limits the rate of calls for now: "+reason))
+	}
+	return refusal(provision.NoCapacity, retryFull, errors.New("AWS has no capacity: "+reason))
+}

@@ -1,0 +1,35 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"multinode/images/order"
+)
+
+// Variables that the program finds its order by. Neither pip nor main.py get them.
+const (
+	URLVariable    = "MULTINODE_BUILD_URL"
+	TicketVariable = "MULTINODE_BUILD_TICKET"
+)
+
+// Program is `multinode build-image`: Run with an order that the environment names.
+// A build that is not wanted any more is no error.
+func Program(ctx context.Context, getenv func(string) string, logger *slog.Logger) error {
+	url, ticket := getenv(URLVariable), getenv(TicketVariable)
+	if url == "" || ticket == "" {
+		return fmt.Errorf("%s and %s are not set: `multinode build-image` is started by the server, run `multinode deploy` instead", URLVariable, TicketVariable)
+	}
+	if err := errors.Join(closeMemory(), os.Unsetenv(TicketVariable)); err != nil {
+		return fmt.Errorf("hiding the ticket from the user's code: %w", err)
+	}
+	err := Run(ctx, Options{Control: order.NewClient(url, ticket), Logger: logger})
+	if errors.Is(err, order.ErrOver) {
+		logger.Info("this build is not wanted any more")
+		return nil
+	}
+	return err
+}

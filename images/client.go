@@ -1,0 +1,64 @@
+package images
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// Options of New. All are optional.
+type Options struct {
+	// Credentials are asked first for what a registry demands. Where they have
+	// nothing for it, Docker's own settings are asked: ~/.docker/config.json and
+	// the helpers that it names.
+	Credentials map[string]Credential
+	// Insecure allows HTTP without TLS for all registries. Those on loopback may
+	// always do without.
+	Insecure bool
+	// Transport is for the requests; the default has proxies by environment.
+	Transport http.RoundTripper
+}
+
+// Credential is for one registry.
+type Credential struct {
+	Username string
+	Password string
+}
+
+// Client reads and writes images in registries. Its methods may be called
+// concurrently. What fails for good fails with a *Failure; other errors may be
+// over by the next try.
+type Client struct{ options Options }
+
+// New returns a client.
+func New(o Options) *Client { return &Client{o} }
+
+func (c *Client) naming() []name.Option {
+	if c.options.Insecure {
+		return []name.Option{name.Insecure}
+	}
+	return nil
+}
+
+func (c *Client) remote(ctx context.Context, more ...remote.Option) []remote.Option {
+	return append([]remote.Option{
+		remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(authn.NewMultiKeychain(keychain(c.options.Credentials), authn.DefaultKeychain)),
+		remote.WithTransport(cmp.Or[http.RoundTripper](c.options.Transport, remote.DefaultTransport)),
+		remote.WithUserAgent("multinode"),
+	}, more...)
+}
+
+// keychain has the credentials by the names of their registries.
+type keychain map[string]Credential
+
+func (k keychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	if c, ok := k[r.RegistryStr()]; ok {
+		return &authn.Basic{Username: c.Username, Password: c.Password}, nil
+	}
+	return authn.Anonymous, nil
+}

@@ -1,0 +1,118 @@
+package order
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Client is a Control at the other end of HTTP. It tries again where the way or
+// the server fails for a moment.
+type Client struct {
+	url, ticket string
+	http        *http.Client
+	delay       time.Duration
+}
+
+// tries is how often a request is made in all; the delay doubles between them.
+const (
+	tries      = 6
+	firstDelay = 250 * time.Millisecond
+)
+
+// NewClient returns the client of a build. The URL is that of the Handler's path.
+func NewClient(url, ticket string) *Client {
+	return &Client{
+		url: strings.TrimSuffix(url, "/") + "/", ticket: ticket, delay: firstDelay,
+		http: &http.Client{Transport: http.DefaultTransport},
+	}
+}
+
+var _ Control = (*Client)(nil)
+
+// Order asks what to build.
+func (c *Client) Order(ctx context.Context) (o Order, err error) {
+	answer, err := c.ask(ctx, http.MethodGet, "order", nil)
+	if err != nil {
+		return o, err
+	}
+	defer answer.Close()
+	if err := json.NewDecoder(answer).Decode(&o); err != nil {
+		return o, fmt.Errorf("reading the order: %w", err)
+	}
+	return o, nil
+}
+
+// Bundle opens the code.
+func (c *Client) Bundle(ctx context.Context) (io.ReadCloser, error) {
+	return c.ask(ctx, http.MethodGet, "bundle", nil)
+}
+
+// Progress tells lines.
+func (c *Client) Progress(ctx context.Context, lines []string) error {
+	return c.tell(ctx, http.MethodPost, "progress", lines)
+}
+
+// Report tells how the build ended.
+func (c *Client) Report(ctx context.Context, r Report) error {
+	return c.tell(ctx, http.MethodPut, "report", r)
+}
+
+func (c *Client) tell(ctx context.Context, method, what string, content any) error {
+	body, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	answer, err := c.ask(ctx, method, what, body)
+	if err != nil {
+		return err
+	}
+	return answer.Close()
+}
+
+func (c *Client) ask(ctx context.Context, method, what string, body []byte) (io.ReadCloser, error) {
+	delay := c.delay
+	for try := 1; ; try++ {
+		answer, again, err := c.once(ctx, method, what, body)
+		if err == nil || !again || try == tries || ctx.Err() != nil {
+			return answer, err
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		delay *= 2
+	}
+}
+
+// once makes one request. It tells whether another try may do better.
+func (c *Client) once(ctx context.Context, method, what string, body []byte) (content io.ReadCloser, again bool, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.url+what, bytes.NewReader(body))
+	if err != nil {
+		return nil, false, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.ticket)
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, true, fmt.Errorf("asking the control plane for the %s: %w", what, err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer.Body, false, nil
+	}
+	defer answer.Body.Close()
+	switch answer.StatusCode {
+	case http.StatusGone:
+		return nil, false, ErrOver
+	case http.StatusUnauthorized:
+		return nil, false, ErrTicket
+	}
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
+	return nil, answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests,
+		fmt.Errorf("the control plane answered %d to the build's %s: %s", answer.StatusCode, what, strings.TrimSpace(string(text)))
+}

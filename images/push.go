@@ -1,0 +1,77 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Push stores the image in a repository such as "registry.example/team/images" and
+// returns its reference by digest. It uploads only what is not there yet, and has
+// the registry take layers over from its other repositories. The tag, which may be
+// empty, keeps the image from being cleaned away.
+func (c *Client) Push(ctx context.Context, repository, tag string, image v1.Image) (reference string, err error) {
+	repo, err := name.NewRepository(repository, c.naming()...)
+	if err != nil {
+		return "", failure("%q is no name of a repository of images: %v", repository, err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		return "", explain("reading the image", err)
+	}
+	byDigest := repo.Digest(digest.String())
+	var to name.Reference = byDigest
+	if tag != "" {
+		to = repo.Tag(tag)
+		if there, err := remote.Head(to, c.remote(ctx)...); err == nil && there.Digest == digest {
+			return byDigest.String(), nil
+		}
+	}
+	if err := remote.Write(to, image, c.remote(ctx)...); err != nil {
+		return "", explain("pushing the image to "+repository, err)
+	}
+	return byDigest.String(), nil
+}
+
+// PushLayer stores a single layer under a tag, where CachedLayer finds it.
+func (c *Client) PushLayer(ctx context.Context, repository, tag string, layer v1.Layer) error {
+	image, err := mutate.AppendLayers(mutate.MediaType(empty.Image, "application/vnd.oci.image.manifest.v1+json"), layer)
+	if err != nil {
+		return explain("packing a layer", err)
+	}
+	_, err = c.Push(ctx, repository, tag, image)
+	return err
+}
+
+// CachedLayer finds the layer that was stored under a tag. Nothing of its content
+// is read before it is asked for.
+func (c *Client) CachedLayer(ctx context.Context, repository, tag string) (layer v1.Layer, ok bool, err error) {
+	doing := "looking for " + tag + " in " + repository
+	repo, err := name.NewRepository(repository, c.naming()...)
+	if err != nil {
+		return nil, false, failure("%q is no name of a repository of images: %v", repository, err)
+	}
+	image, err := remote.Image(repo.Tag(tag), c.remote(ctx)...)
+	var answer *transport.Error
+	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, explain(doing, err)
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return nil, false, explain(doing, err)
+	}
+	if len(layers) != 1 {
+		return nil, false, nil
+	}
+	return layers[0], true, nil
+}
