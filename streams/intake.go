@@ -79,10 +79,8 @@ func (i *Intake) Run(ctx context.Context) error {
 	defer i.store.nc.RemoveStatusListener(reconnects)
 	check := time.NewTicker(pullCheck)
 	defer check.Stop()
-	if err := i.store.restoreConsumers(ctx); err != nil {
-		// What is there is served all the same; the next start looks again.
-		i.store.log.Error("not all functions' consumers could be looked at", "error", err)
-	}
+	// Whatever consumers are there are served meanwhile.
+	restored := i.restore(ctx)
 	i.sync(ctx)
 	i.refill()
 	for {
@@ -92,11 +90,21 @@ func (i *Intake) Run(ctx context.Context) error {
 		case <-reconnects:
 			i.forget()
 		case <-check.C:
+			restored = restored || i.restore(ctx)
 		case <-ctx.Done():
 			return nil
 		}
 		i.refill()
 	}
+}
+
+// restore tells whether no consumer is missing any more.
+func (i *Intake) restore(ctx context.Context) bool {
+	err := i.store.restoreConsumers(ctx)
+	if err != nil && ctx.Err() == nil {
+		i.store.log.Warn("not all functions' consumers could be looked at yet", "error", err)
+	}
+	return err == nil
 }
 
 // drainPatience bounds how long the end of a subscription is waited for.
