@@ -69,9 +69,6 @@ func (l *lease) adopt(ctx context.Context) error {
 		l.interruptedAt = l.d.Clock.Now() // its grace is counted anew
 		l.desired.Store(live.Interrupt)
 	}
-	if l.record.CancelRequestedAt != nil {
-		notice(l.look, struct{}{})
-	}
 	l.noteStart(live, true)
 	switch _, _, err := l.d.Store.Outcome(ctx, l.executionKey()); {
 	case err == nil:

@@ -116,6 +116,9 @@ func (l *lease) watch(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.record.CancelRequestedAt != nil {
+		notice(l.look, struct{}{}) // not sooner: it would cut the adoption short
+	}
 	tick := l.d.Clock.NewTicker(multinode.RenewInterval)
 	defer tick.Stop()
 	// A worker that does not confirm its interrupt is told again.
