@@ -108,10 +108,15 @@ func TestAnInvocationStaysWhileAnyThatItStartedIsKnown(t *testing.T) {
 		}
 	}
 	u.cancel(leaf, 2*week)
-	for _, k := range []multinode.InvocationKey{leaf, middle, root} { // from the leaves up
-		if n := u.forget(); n != 1 || u.kept(k) {
-			t.Errorf("%d are gone", n)
+	// From the leaves up; a pass may get further than one generation.
+	for range 3 {
+		u.forget()
+		if u.kept(leaf) && !u.kept(middle) || u.kept(middle) && !u.kept(root) {
+			t.Fatal("an ancestor went first")
 		}
+	}
+	if u.kept(leaf) || u.kept(middle) || u.kept(root) {
+		t.Error("not all are gone after three passes")
 	}
 }
 
