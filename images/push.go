@@ -18,11 +18,24 @@ import (
 // the registry take layers over from its other repositories. The tag, which may be
 // empty, keeps the image from being cleaned away.
 func (c *Client) Push(ctx context.Context, repository, tag string, image v1.Image) (reference string, err error) {
+	return c.push(ctx, repository, tag, image, func(to name.Reference, o ...remote.Option) error {
+		return remote.Write(to, image, o...)
+	})
+}
+
+// PushIndex is Push for an image that was made for several platforms.
+func (c *Client) PushIndex(ctx context.Context, repository, tag string, index v1.ImageIndex) (reference string, err error) {
+	return c.push(ctx, repository, tag, index, func(to name.Reference, o ...remote.Option) error {
+		return remote.WriteIndex(to, index, o...)
+	})
+}
+
+func (c *Client) push(ctx context.Context, repository, tag string, what interface{ Digest() (v1.Hash, error) }, write func(name.Reference, ...remote.Option) error) (string, error) {
 	repo, err := name.NewRepository(repository, c.naming()...)
 	if err != nil {
 		return "", failure("%q is no name of a repository of images: %v", repository, err)
 	}
-	digest, err := image.Digest()
+	digest, err := what.Digest()
 	if err != nil {
 		return "", explain("reading the image", err)
 	}
@@ -34,7 +47,7 @@ func (c *Client) Push(ctx context.Context, repository, tag string, image v1.Imag
 			return byDigest.String(), nil
 		}
 	}
-	if err := remote.Write(to, image, c.remote(ctx)...); err != nil {
+	if err := write(to, c.remote(ctx)...); err != nil {
 		return "", explain("pushing the image to "+repository, err)
 	}
 	return byDigest.String(), nil

@@ -24,7 +24,10 @@ the workers' folders, prepared versions and a read model; each dispatcher needs 
 
 Workers get credentials that are signed with the authority's file, and reach NATS at
 --worker-nats-url and the API at --api-url. --nats-ca is passed on to them, and so is
-SSL_CERT_FILE of the environment, for an API with a certificate of one's own.`,
+SSL_CERT_FILE of the environment, for an API with a certificate of one's own.
+
+` + natsCredsText + ` and ` + authorityText + ` may hold what is in the files of
+--nats-creds and --authority, where these are not given.`,
 		Example: "  multinode dispatcher --nats-url=nats://10.0.0.1,nats://10.0.0.2,nats://10.0.0.3 \\\n" +
 			"    --nats-creds=control-plane.creds --authority=authority.json --api-url=https://multinode.example.com",
 		Args: arguments(),
@@ -34,6 +37,7 @@ SSL_CERT_FILE of the environment, for an API with a certificate of one's own.`,
 	cmd.Flags().StringVar(&o.Authority, "authority", "", "`file` that signs workers' credentials, as multinode nats-config makes it")
 	dispatchFlags(cmd, &o.Dispatch, "", "that of --nats-url")
 	require(cmd, "nats-url", "nats-creds", "authority", "api-url")
+	a.handed(cmd, "dispatcher", map[string]string{"nats-creds": natsCredsText, "authority": authorityText})
 	verboseFlag(cmd, &verbose)
 	a.jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {

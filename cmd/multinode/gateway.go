@@ -26,7 +26,8 @@ the others need. The data folder holds a read model only, and each needs its own
 
 ` + config.KeyVariable + ` is stored as the system's API key, and replaces the one
 that was given before: set the same for all gateways, or set none once keys are
-stored (` + "`multinode keys create`" + `).
+stored (` + "`multinode keys create`" + `). ` + natsCredsText + ` may hold the
+credentials themselves, where --nats-creds is not given.
 
 GET / answers as soon as it serves. GET /ready answers 200 while it wants requests,
 and 503 when it has lost NATS or is about to stop: after SIGTERM it serves on for the
@@ -39,6 +40,7 @@ time of --drain, then finishes the requests that it has, then ends.`,
 	natsFlags(cmd, &o.NATS)
 	apiFlags(cmd, &o.API, gatewayDrain)
 	require(cmd, "nats-url", "nats-creds")
+	a.handed(cmd, "gateway", map[string]string{"nats-creds": natsCredsText})
 	verboseFlag(cmd, &verbose)
 	a.jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
