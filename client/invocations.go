@@ -54,6 +54,15 @@ func (c *Client) Invocation(ctx context.Context, i Invocation) (wire.InvocationI
 	return info, err
 }
 
+// InvocationWithChildren describes an invocation and what it has started: counts,
+// and so many of the newest, at most wire.MaxChildren.
+func (c *Client) InvocationWithChildren(ctx context.Context, i Invocation, newest int) (wire.InvocationInfo, error) {
+	var info wire.InvocationInfo
+	query := url.Values{"children": {strconv.Itoa(min(newest, wire.MaxChildren))}}
+	err := c.call(ctx, request{op: "get invocation", method: http.MethodGet, path: i.path(), query: query, repeat: true}, &info)
+	return info, err
+}
+
 // WaitInvocation describes an invocation once it has finished or is no longer at
 // the revision after, and at the latest when wait, at most a minute in whole
 // seconds, is over. A nil after means the revision at arrival.

@@ -8,17 +8,27 @@ import (
 	"multinode/wire"
 )
 
-// awaitQuery turns a look at an invocation into a long-poll.
-type awaitQuery struct {
-	Wait  *float64 `query:"wait" minimum:"0" maximum:"60" description:"Answer when the invocation ends or changes, after this many seconds at the latest."`
-	After *uint64  `query:"after" maximum:"9007199254740991" description:"The revision that the client knows: wait for another one."`
+// lookQuery says how to look at an invocation: at once or by a long-poll, with its
+// children or without them.
+type lookQuery struct {
+	Wait     *float64 `query:"wait" minimum:"0" maximum:"60" description:"Answer when the invocation ends or changes, after this many seconds at the latest."`
+	After    *uint64  `query:"after" maximum:"9007199254740991" description:"The revision that the client knows: wait for another one."`
+	Children *int     `query:"children" minimum:"0" maximum:"50" description:"Count the invocations that this one has started, and show so many of the newest."`
 }
 
-func (g *Gateway) getInvocation(ctx context.Context, c *call, q awaitQuery) (wire.InvocationInfo, error) {
+func (g *Gateway) getInvocation(ctx context.Context, c *call, q lookQuery) (wire.InvocationInfo, error) {
 	s, err := g.invocationOf(ctx, c)
 	if err != nil {
 		return wire.InvocationInfo{}, err
 	}
+	info, err := g.look(ctx, c, s, q)
+	if err == nil && q.Children != nil {
+		info.Children, err = g.children(ctx, s.record.Key, info.Revision, *q.Children)
+	}
+	return info, err
+}
+
+func (g *Gateway) look(ctx context.Context, c *call, s invocationScope, q lookQuery) (wire.InvocationInfo, error) {
 	if q.Wait == nil || *q.Wait == 0 {
 		return g.view(ctx, s, nil)
 	}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,11 +183,31 @@ func (c *creations) wrote(revision uint64) {
 // and returns the newest revision written here.
 func (c *creations) settle(ctx context.Context, key functionKey) uint64 {
 	c.mu.Lock()
-	due := make([]*creation, 0, len(c.pending[key]))
-	for each := range c.pending[key] {
-		due = append(due, each)
+	due := slices.Collect(maps.Keys(c.pending[key]))
+	c.mu.Unlock()
+	return c.make(ctx, due)
+}
+
+// settleChildren does the same for what an invocation has started, of any function.
+func (c *creations) settleChildren(ctx context.Context, parent multinode.InvocationKey) uint64 {
+	var due []*creation
+	c.mu.Lock()
+	for function, pending := range c.pending {
+		if function.project != parent.Project || function.generation != parent.Generation {
+			continue
+		}
+		for each := range pending {
+			if l := each.request.Lineage; len(l) > 0 && l[len(l)-1] == (multinode.Ancestor{Function: parent.Function, ID: parent.ID}) {
+				due = append(due, each)
+			}
+		}
 	}
 	c.mu.Unlock()
+	return c.make(ctx, due)
+}
+
+// make makes these records, and returns the newest revision written here.
+func (c *creations) make(ctx context.Context, due []*creation) uint64 {
 	var makers errgroup.Group
 	makers.SetLimit(parallelReads)
 	for _, each := range due {

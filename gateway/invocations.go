@@ -43,7 +43,7 @@ func (g *Gateway) listInvocations(ctx context.Context, c *call, q listQuery) (wi
 		return list, err
 	}
 	key := s.key("")
-	if err := g.catchUp(ctx, key); err != nil {
+	if err := g.catchUp(ctx, func(ctx context.Context) uint64 { return g.creations.settle(ctx, functionKeyOf(key)) }); err != nil {
 		return list, err
 	}
 	query := index.Query{
@@ -76,16 +76,15 @@ func (g *Gateway) listInvocations(ctx context.Context, c *call, q listQuery) (wi
 const ownWrites = time.Second
 
 // catchUp lets a client read its own writes: the list waits for the records that
-// this gateway is making and for the index to have seen them. Where that takes
-// too long the list is answered as it is.
-func (g *Gateway) catchUp(ctx context.Context, key multinode.InvocationKey) error {
+// settle makes, and for the index to have seen them. Where that takes too long the
+// list is answered as it is.
+func (g *Gateway) catchUp(ctx context.Context, settle func(context.Context) uint64) error {
 	if err := g.index.Ready(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, ownWrites)
 	defer cancel()
-	written := g.creations.settle(ctx, functionKeyOf(key))
-	if err := g.index.WaitFor(ctx, written); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := g.index.WaitFor(ctx, settle(ctx)); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil

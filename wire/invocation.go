@@ -112,6 +112,8 @@ type InvocationInfo struct {
 	// Revision grows with each change of the invocation's state; yields and logs
 	// do not count. 0 means that nothing but its acceptance is recorded yet.
 	Revision uint64 `json:"revision" required:"true"`
+	// Children is null unless they were asked for.
+	Children *Children `json:"children" required:"true"`
 }
 
 // InvocationSummary is an invocation in a list.

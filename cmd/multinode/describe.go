@@ -20,6 +20,9 @@ const describeAtOnce = 8
 // describeInvocations is how many of a function's invocations are shown.
 const describeInvocations = 10
 
+// describeChildren is how many of an invocation's children are shown.
+const describeChildren = 10
+
 func (a *app) describeCommand() *cobra.Command {
 	var t target
 	cmd := &cobra.Command{
@@ -186,7 +189,7 @@ func (a *app) describeFunction(ctx context.Context, c *client.Client, t *target)
 }
 
 func (a *app) describeInvocation(ctx context.Context, c *client.Client, t *target) error {
-	info, err := c.Invocation(ctx, t.invocationRef())
+	info, err := c.InvocationWithChildren(ctx, t.invocationRef(), describeChildren)
 	if err != nil {
 		return err
 	}

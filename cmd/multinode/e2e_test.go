@@ -118,6 +118,12 @@ def steps(n):
         yield i
 
 @mn.function()
+def parent():
+    results = list(steps.map([2, 3]))
+    children = parent.children(os.environ["MULTINODE_INVOCATION_ID"])
+    return [results, sum(children.counts.values()), [child.function_name for child in children.newest]]
+
+@mn.function()
 def forever():
     print("waiting", flush=True)
     while True:
@@ -189,6 +195,13 @@ func TestTheJourney(t *testing.T) {
 		t.Errorf("the last yield is %q", out)
 	}
 	contains(t, user.mustFail(exitTimedOut, "invoke", name, "--function-name=too_slow"), "timed out")
+
+	out, stderr = user.mustRun("invoke", name, "--function-name=parent")
+	if strings.TrimSpace(out) != `[[1, 2], 2, ["steps", "steps"]]` {
+		t.Errorf("the parent returned %s", out)
+	}
+	out, _ = user.mustRun("describe", name, "--function-name=parent", "--invocation-id="+invocationID.FindString(stderr))
+	contains(t, out, "children  2: 2 SUCCEEDED", "\nChildren\n", "steps     SUCCEEDED")
 
 	out, _ = user.mustRun("describe", name)
 	contains(t, out, "Versions", "latest", "INVOCATIONS")

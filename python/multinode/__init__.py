@@ -28,11 +28,14 @@ from multinode._multinode import Multinode
 
 if TYPE_CHECKING:
     from multinode._calls import InvocationIdsList
+    from multinode.core.children import Child, Children
     from multinode.core.invocation import Invocation, InvocationStatus
 
 __version__ = "2.0.0"
 
 __all__ = [
+    "Child",
+    "Children",
     "Function",
     "Invocation",
     "InvocationIdsList",
@@ -49,6 +52,8 @@ def __getattr__(name: str) -> Any:
 
     if name in ("Invocation", "InvocationStatus"):
         return getattr(import_module("multinode.core.invocation"), name)
+    if name in ("Child", "Children"):
+        return getattr(import_module("multinode.core.children"), name)
     if name == "InvocationIdsList":
         return import_module("multinode._calls").InvocationIdsList
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,9 +23,40 @@ from multinode._steps import WIDTH, Failure, Request, Response, Sleep, Step, Ste
 if TYPE_CHECKING:
     import httpx
 
-    Lifetime = AsyncGenerator[httpx.AsyncClient, None]
+    Lifetime = AsyncGenerator["_Loop", None]
 
 T = TypeVar("T")
+
+
+# Requests of an event loop that are under way at the same time: those that are answered at once,
+# and those that wait for news, which must not keep the others waiting.
+_PROMPT, _WAITING = 64, 256
+# Where more than half of that wait, newcomers do so for this many seconds, and take turns.
+_TURN = 2
+
+
+class _Loop:
+    """What an event loop has: its client, and room for a number of requests."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self._prompt = asyncio.Semaphore(_PROMPT)
+        self._waiting = asyncio.Semaphore(_WAITING)
+        self._crowd = 0
+
+    async def send(self, request: Request) -> httpx.Response:
+        """Send a request when there is room for it."""
+        if not request.wait:
+            async with self._prompt:
+                return await self.client.request(**http.request_arguments(request))
+        self._crowd += 1
+        try:
+            async with self._waiting:
+                if self._crowd > _WAITING // 2:
+                    request = request._replace(wait=_TURN)
+                return await self.client.request(**http.request_arguments(request))
+        finally:
+            self._crowd -= 1
 
 
 class AsyncDriver:
@@ -36,9 +67,9 @@ class AsyncDriver:
     ) -> None:
         self._config = config
         self._transport = transport
-        self._clients: MutableMapping[
-            asyncio.AbstractEventLoop, Tuple[httpx.AsyncClient, Lifetime]
-        ] = WeakKeyDictionary()
+        self._loops: MutableMapping[asyncio.AbstractEventLoop, Tuple[_Loop, Lifetime]] = (
+            WeakKeyDictionary()
+        )
 
     async def run(self, steps: Steps[T]) -> T:
         """Do all steps and return what they come to."""
@@ -64,18 +95,18 @@ class AsyncDriver:
     async def _exchange(self, request: Request) -> Union[Response, Failure]:
         import httpx
 
-        client = await self._open_client()
+        loop = await self._this_loop()
         try:
-            return http.response(await client.request(**http.request_arguments(request)))
+            return http.response(await loop.send(request))
         except (httpx.TransportError, httpx.DecodingError) as error:
             return http.failure(error, self._config)
 
-    async def _open_client(self) -> httpx.AsyncClient:
+    async def _this_loop(self) -> _Loop:
         loop = asyncio.get_running_loop()
-        if loop not in self._clients:
+        if loop not in self._loops:
             lifetime = self._lifetime(loop)
-            self._clients[loop] = (await lifetime.__anext__(), lifetime)
-        return self._clients[loop][0]
+            self._loops[loop] = (await lifetime.__anext__(), lifetime)
+        return self._loops[loop][0]
 
     async def _lifetime(self, loop: asyncio.AbstractEventLoop) -> Lifetime:
         """Make the client of a loop, and close it with the loop.
@@ -87,9 +118,9 @@ class AsyncDriver:
 
         client = httpx.AsyncClient(transport=self._transport, **http.client_arguments(self._config))
         try:
-            yield client
+            yield _Loop(client)
         finally:
-            self._clients.pop(loop, None)
+            self._loops.pop(loop, None)
             await client.aclose()
 
     async def _together(self, chains: List[Steps[Any]]) -> List[Any]:

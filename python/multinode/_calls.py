@@ -10,6 +10,7 @@ from multinode._environment import worker_context
 from multinode._requests import PATIENT_TRIES, TRIES, path_of, send
 from multinode._specs import FunctionSpec
 from multinode._steps import Request, Sleep, Steps, Together
+from multinode.core.children import MAX_CHILDREN, Children
 from multinode.core.invocation import Invocation, InvocationStatus, status_from_wire
 from multinode.errors import (
     FunctionDoesNotExist,
@@ -78,18 +79,30 @@ def find(
     return target, specs[function_name]
 
 
-def start(target: Target, input_text: str) -> Steps[str]:
+class Start(NamedTuple):
+    """An invocation to be started, however often it is asked for."""
+
+    input_text: str
+    key: str
+
+    @classmethod
+    def of(cls, input_text: str) -> Start:
+        """Make one that is none of the others."""
+        return cls(input_text, os.urandom(16).hex())
+
+
+def start(target: Target, what: Start) -> Steps[str]:
     """Start an invocation and return its ID."""
-    body = {"input": input_text, "parent_invocation": _parent(target)}
+    body = {"input": what.input_text, "parent_invocation": _parent(target)}
     # With this key the API takes a repeated request for what it is.
-    headers = {"Idempotency-Key": os.urandom(16).hex()}
+    headers = {"Idempotency-Key": what.key}
     info = yield from _ask(target, Request("POST", target.path(), body=body, headers=headers))
     return str(info["invocation_id"])
 
 
-def start_all(target: Target, input_texts: Sequence[str]) -> Steps[List[str]]:
+def start_all(target: Target, what: Sequence[Start]) -> Steps[List[str]]:
     """Start invocations and return their IDs in order; if one cannot start, cancel the others."""
-    started: List[Any] = yield Together([start(target, text) for text in input_texts])
+    started: List[Any] = yield Together([start(target, each) for each in what])
     errors = [outcome for outcome in started if isinstance(outcome, BaseException)]
     if errors:
         yield Together([cancel(target, outcome) for outcome in started if isinstance(outcome, str)])
@@ -107,7 +120,7 @@ def await_result(target: Target, invocation_id: str) -> Steps[Any]:
     """Wait until an invocation has finished, and return its result."""
     early = 0
     request = _request_for(target, invocation_id)
-    request = request._replace(query={"wait": str(_WAIT)}, patience=_WAIT + 15.0)
+    request = request._replace(wait=_WAIT)
     while True:
         info = yield from _ask(target, request, invocation_id, tries=PATIENT_TRIES)
         if status_from_wire(info).finished:
@@ -118,9 +131,9 @@ def await_result(target: Target, invocation_id: str) -> Steps[Any]:
             yield Sleep(_REST)
 
 
-def call(target: Target, input_text: str) -> Steps[Any]:
+def call(target: Target, what: Start) -> Steps[Any]:
     """Start an invocation, wait until it has finished, and return its result."""
-    invocation_id = yield from start(target, input_text)
+    invocation_id = yield from start(target, what)
     return (yield from await_result(target, invocation_id))
 
 
@@ -129,6 +142,14 @@ def cancel(target: Target, invocation_id: str) -> Steps[None]:
     request = Request("PUT", _request_for(target, invocation_id).path + "/cancel")
     done_before = (InvocationIsAlreadyTerminated,)
     yield from _ask(target, request, invocation_id, done_before=done_before)
+
+
+def children(target: Target, invocation_id: str) -> Steps[Children]:
+    """Ask what an invocation has started itself."""
+    request = _request_for(target, invocation_id)
+    request = request._replace(query={"children": str(MAX_CHILDREN)})
+    info = yield from _ask(target, request, invocation_id)
+    return Children.from_wire(info["children"])
 
 
 def page(target: Target, offset: Optional[str]) -> Steps[InvocationIdsList]:

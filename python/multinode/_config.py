@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
+from urllib.parse import urlsplit
 
 from multinode import _environment as environment
 from multinode.errors import ConfigurationError, MissingEnvironmentVariableError
@@ -64,12 +65,24 @@ def _read_file(path: Path) -> Dict[str, Any]:
 
 
 def _checked_url(url: str) -> str:
-    if not url.startswith(("http://", "https://")) or any(c.isspace() for c in url):
+    if not _is_url(url):
         raise ConfigurationError(
-            f"{url!r} is not the URL of a Multinode API: it must start with http:// or https://. "
+            f"{url!r} is not the URL of a Multinode API: it must start with http:// or https:// "
+            "and go on with a host, such as http://127.0.0.1:8470. "
             f"Run `multinode login`, or mend the environment variable {environment.API_URL}."
         )
     return url.rstrip("/")
+
+
+def _is_url(url: str) -> bool:
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _checked_key(key: str) -> str:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from multinode import _local as local
     from multinode import _results as results
     from multinode import _serialization as serialization
-    from multinode._calls import InvocationIdsList, Target
+    from multinode._calls import InvocationIdsList, Start, Target
+    from multinode.core.children import Children
     from multinode.core.invocation import Invocation
 else:
     calls = Later("multinode._calls")
@@ -108,12 +109,12 @@ class Function(Generic[P, R]):
             FunctionInputSizeLimitExceeded: the arguments take more than 250,000 characters.
         """
         target = self._target()
-        return connections.run(calls.start(target, _encode(args, kwargs)))
+        return connections.run(calls.start(target, _request(args, kwargs)))
 
     async def start_async(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Do the same as :meth:`start`, on asyncio."""
         target = self._target()
-        return await connections.run_async(calls.start(target, _encode(args, kwargs)))
+        return await connections.run_async(calls.start(target, _request(args, kwargs)))
 
     def get(self, invocation_id: str) -> Invocation:
         """Return what is known of an invocation now: its status, result, error and so on.
@@ -158,15 +159,21 @@ class Function(Generic[P, R]):
         return result
 
     def call_remote(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function on a worker: :meth:`start` and :meth:`await_result` in one."""
+        """Run the function on a worker: :meth:`start` and :meth:`await_result` in one.
+
+        An interrupted wait, by Ctrl-C say, leaves the invocation running.
+        """
         target = self._target()
-        result: R = connections.run(calls.call(target, _encode(args, kwargs)))
+        result: R = connections.run(calls.call(target, _request(args, kwargs)))
         return result
 
     async def call_remote_async(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do the same as :meth:`call_remote`, on asyncio."""
+        """Do the same as :meth:`call_remote`, on asyncio.
+
+        Cancelling the task stops the waiting only; the invocation goes on.
+        """
         target = self._target()
-        result: R = await connections.run_async(calls.call(target, _encode(args, kwargs)))
+        result: R = await connections.run_async(calls.call(target, _request(args, kwargs)))
         return result
 
     def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -207,27 +214,33 @@ class Function(Generic[P, R]):
         All invocations are started before this returns. The results come in the order of the
         arguments, each waited for when it is asked for; after one that raises, the next can
         still be asked for. If an argument cannot be sent, nothing is started; if an invocation
-        cannot be started, those already started are cancelled.
+        cannot be started, those already started are cancelled. What was started goes on where
+        you stop waiting.
 
         Raises:
             As :meth:`start`; and as :meth:`await_result` when the results are asked for.
         """
-        target, inputs = self._target(), _encode_all(iterable)
-        ids = connections.run(calls.start_all(target, inputs)) if inputs else []
+        target, requests = self._target(), _requests(iterable)
+        ids = connections.run(calls.start_all(target, requests)) if requests else []
 
         def await_result(invocation_id: str) -> R:
             result: R = connections.run(calls.await_result(target, invocation_id))
             return result
 
-        # Not a generator, which would end where one result raises.
-        return map(await_result, ids)
+        return results.Results(ids, await_result)
 
     def starmap_async(self, iterable: Iterable[Iterable[Any]]) -> AsyncIterator[R]:
-        """Do the same as :meth:`starmap`, on asyncio, starting all when the first is asked for."""
-        target, inputs = self._target(), _encode_all(iterable)
+        """Do the same as :meth:`starmap`, on asyncio, starting all when the first is asked for.
+
+        A result whose waiting was cancelled, as :func:`asyncio.wait_for` does, is the next again;
+        nothing is started twice.
+        """
+        target, requests = self._target(), _requests(iterable)
 
         async def start_all() -> List[str]:
-            return await connections.run_async(calls.start_all(target, inputs)) if inputs else []
+            if not requests:
+                return []
+            return await connections.run_async(calls.start_all(target, requests))
 
         def await_result(invocation_id: str) -> Awaitable[R]:
             return connections.run_async(calls.await_result(target, invocation_id))
@@ -249,6 +262,18 @@ class Function(Generic[P, R]):
     async def cancel_async(self, invocation_id: str) -> None:
         """Do the same as :meth:`cancel`, on asyncio."""
         await connections.run_async(calls.cancel(self._target_of_id(), invocation_id))
+
+    def children(self, invocation_id: str) -> Children:
+        """Return what an invocation has started itself, of any function of the project.
+
+        Raises:
+            InvocationDoesNotExist: this function has no such invocation.
+        """
+        return connections.run(calls.children(self._target_of_id(), invocation_id))
+
+    async def children_async(self, invocation_id: str) -> Children:
+        """Do the same as :meth:`children`, on asyncio."""
+        return await connections.run_async(calls.children(self._target_of_id(), invocation_id))
 
     def list(self, offset: Optional[str] = None) -> InvocationIdsList:
         """List the function's invocations, newest first, at most 50 at a time.
@@ -292,9 +317,9 @@ class Function(Generic[P, R]):
         return target._replace(version_id=calls.LATEST) if self._any_version else target
 
 
-def _encode(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
-    return serialization.encode_input(args, kwargs)
+def _request(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Start:
+    return calls.Start.of(serialization.encode_input(args, kwargs))
 
 
-def _encode_all(iterable: Iterable[Iterable[Any]]) -> List[str]:
-    return [_encode(tuple(args), {}) for args in iterable]
+def _requests(iterable: Iterable[Iterable[Any]]) -> List[Start]:
+    return [_request(tuple(args), {}) for args in iterable]

@@ -12,6 +12,7 @@ from multinode import _environment as environment
 from multinode._steps import Failure, Request, Response, Sleep, Steps
 from multinode.api_client.error_types import (
     ApiException,
+    ApiKeyIsInvalid,
     ApiUnreachable,
     MultinodeApiException,
     resolve_error,
@@ -57,7 +58,8 @@ def send(
             return None
         if hopeless or attempt == tries:
             raise error
-        yield Sleep(max(pause, wanted))
+        # Also those who were told the same time do not come back in step.
+        yield Sleep(wanted + pause)
 
 
 def _pauses() -> Iterator[float]:
@@ -99,7 +101,11 @@ def _error(response: Response) -> MultinodeApiException:
         detail = None
     if isinstance(detail, list):
         detail = "; ".join(map(_describe_problem, detail))
-    return resolve_error(response.status, str(detail or "no reason given"))
+    error = resolve_error(response.status, str(detail or "no reason given"))
+    if isinstance(error, ApiKeyIsInvalid):
+        advice = _who_decides(environment.API_KEY, "`multinode login` gives another.")
+        return ApiKeyIsInvalid(f"{error}, or does not allow this: {advice}")
+    return error
 
 
 def _describe_problem(problem: Any) -> str:
@@ -111,11 +117,14 @@ def _describe_problem(problem: Any) -> str:
 
 
 def _unreachable(failure: Failure) -> ApiUnreachable:
-    if os.environ.get(environment.API_URL):
-        source = f"the environment variable {environment.API_URL} decides it."
-    else:
-        source = "`multinode login` changes it."
+    source = _who_decides(environment.API_URL, "`multinode login` changes it.")
     return ApiUnreachable(
         f"The Multinode API at {failure.url} cannot be reached ({failure.reason}). Check that "
         f"it runs, and that the URL is right: {source}"
     )
+
+
+def _who_decides(variable: str, otherwise: str) -> str:
+    if os.environ.get(variable):
+        return f"the environment variable {variable} decides it."
+    return otherwise

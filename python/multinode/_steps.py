@@ -19,8 +19,8 @@ class Request(NamedTuple):
     query: Mapping[str, str] = {}
     body: Optional[Mapping[str, Any]] = None
     headers: Mapping[str, str] = {}
-    # Seconds to wait for the answer.
-    patience: float = 30.0
+    # Seconds that the API may hold the answer, waiting for news; a crowd waits for less.
+    wait: int = 0
 
 
 class Response(NamedTuple):

@@ -55,7 +55,21 @@ def test_a_damaged_login(saved: str) -> None:
         load_config()
 
 
-@pytest.mark.parametrize("url", ["localhost:80", "ftp://x", "http://a b", "api.test"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:80",
+        "ftp://x",
+        "http://a b",
+        "api.test",
+        "http://",
+        "https://:8470",
+        "http://host:port",
+        "http://host:99999",
+        "http://[::1",
+        "http://host\n",
+    ],
+)
 def test_a_malformed_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("MULTINODE_API_URL", url)
     monkeypatch.setenv("MULTINODE_API_KEY", "key")

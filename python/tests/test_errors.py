@@ -59,7 +59,9 @@ def test_each_error_of_the_contract(
     with pytest.raises(expected) as raised:
         f.start()
     assert type(raised.value) is expected
-    if status != 404:  # those name what does not exist
+    if status == 403:  # that one says where the key is from
+        assert "the environment variable MULTINODE_API_KEY decides it" in str(raised.value)
+    elif status != 404:  # those name what does not exist
         assert str(raised.value) == detail
     assert str(error_types.resolve_error(status, detail)) == detail
     assert (raised.value.status, raised.value.detail) == (status, detail)

@@ -14,6 +14,8 @@ from multinode.api_client import error_types
 
 def test_members_of_the_package() -> None:
     assert sorted(multinode.__all__) == [
+        "Child",
+        "Children",
         "Function",
         "Invocation",
         "InvocationIdsList",
@@ -30,6 +32,7 @@ def test_members_of_the_package() -> None:
         "multinode",
         "multinode.errors",
         "multinode.api_client.error_types",
+        "multinode.core.children",
         "multinode.core.invocation",
     ],
 )

@@ -317,6 +317,32 @@ def test_map_cancels_the_others_if_one_cannot_start(api: FakeApi, f: Caller) -> 
     assert len(api.invocations) == 2
 
 
+def test_why_it_waits(api: FakeApi, f: Caller) -> None:
+    api.outcome = lambda text: {"waiting_reason": "next in line for one of 2 slots"}
+    assert f.get(f.start()).waiting_reason == "next in line for one of 2 slots"
+    api.outcome = succeeded
+    assert f.get(f.start()).waiting_reason is None
+
+
+def test_children(api: FakeApi, f: Caller) -> None:
+    api.outcome = lambda text: {
+        "children": {
+            "counts": {"SUCCEEDED": 60, "TIMED_OUT": 1},
+            "complete": True,
+            "newest": [
+                {"function_name": "g", "invocation_id": "inv-7", "status": "TIMED_OUT", "more": 1}
+            ],
+        }
+    }
+    children = f.children(f.start())
+    assert api.requests[-1].url.query == b"children=50"
+    assert children.counts == {InvocationStatus.SUCCEEDED: 60, InvocationStatus.TIMED_OUT: 1}
+    assert children.newest == [("g", "inv-7", InvocationStatus.TIMED_OUT)]
+    assert children.complete
+    with pytest.raises(InvocationDoesNotExist):
+        f.children("inv-none")
+
+
 def test_cancel(api: FakeApi, f: Caller) -> None:
     api.outcome = lambda text: {}
     invocation_id = f.start()

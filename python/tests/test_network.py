@@ -93,6 +93,17 @@ def test_requests_as_they_are_sent(seen: List[Any], wrap: Callable[[Any], Caller
     assert json.loads(seen[1][3]) == {"input": "[[1], {}]", "parent_invocation": None}
 
 
+def test_this_machine_is_not_reached_through_a_proxy(
+    seen: List[Any], wrap: Callable[[Any], Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_requests, "TRIES", 1)
+    assert wrap(get_deployed_function("shop", "f")).call_remote(1) == "done"
+
+
 def test_connections_are_kept(seen: List[Any]) -> None:
     f = get_deployed_function("shop", "f")
     assert [f.call_remote(1) for _ in range(5)] == ["done"] * 5

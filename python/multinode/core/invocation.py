@@ -58,6 +58,8 @@ class Invocation:
         error: why it failed, such as ``"ValueError: no good"``; None if it did not.
         terminated: whether everything about it has ended.
         num_failed_attempts: how many executions of it failed.
+        waiting_reason: why a PENDING one is not running, in words such as ``"behind 3 others in
+            line for one of 2 slots"``; None for any other.
     """
 
     status: InvocationStatus
@@ -65,6 +67,7 @@ class Invocation:
     error: Optional[str]
     terminated: bool
     num_failed_attempts: int
+    waiting_reason: Optional[str] = None
 
     @staticmethod
     def from_wire(info: Mapping[str, Any]) -> Invocation:
@@ -83,6 +86,7 @@ class Invocation:
             error=info["error_message"],
             terminated=info["invocation_status"] == "TERMINATED",
             num_failed_attempts=info["num_failed_attempts"],
+            waiting_reason=info.get("waiting_reason"),
         )
 
     def readable_status(self) -> str:

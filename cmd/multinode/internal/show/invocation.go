@@ -49,10 +49,16 @@ func Invocation(i wire.InvocationInfo, style term.Style) string {
 	if i.ErrorMessage != nil {
 		facts = append(facts, []term.Cell{{Text: "error"}, {Text: *i.ErrorMessage, Paint: style.Red}})
 	}
+	if c := i.Children; c != nil && len(c.Counts) > 0 {
+		facts = append(facts, term.Plain("children", childCounts(*c)))
+	}
 	b.WriteString(term.Table(indent, facts...))
 	for n, e := range slices.Backward(i.Executions) {
 		b.WriteString("\n" + style.Bold("Execution "+strconv.Itoa(len(i.Executions)-n)) + "\n")
 		b.WriteString(execution(e, style))
+	}
+	if c := i.Children; c != nil && len(c.Newest) > 0 {
+		b.WriteString(children(*c, style))
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package show
 
 import (
+	"strings"
 	"testing"
 
 	"multinode/cmd/multinode/internal/term"
@@ -53,5 +54,29 @@ func TestEveryStatusIsShown(t *testing.T) {
 		if c := Status(s.(wire.Status), term.Style{}); c.Text != string(s.(wire.Status)) {
 			t.Errorf("%v is shown as %q", s, c.Text)
 		}
+	}
+}
+
+func TestChildren(t *testing.T) {
+	c := wire.Children{
+		Counts: map[wire.Status]int{wire.StatusSucceeded: 9_990, wire.StatusRunning: 10}, Complete: true,
+		Newest: []wire.Child{{InvocationID: "inv-1", FunctionName: "f", Status: wire.StatusRunning}},
+	}
+	if got := childCounts(c); got != "10000: 10 RUNNING, 9990 SUCCEEDED" {
+		t.Errorf("got %q", got)
+	}
+	text := Invocation(wire.InvocationInfo{Children: &c}, term.Style{})
+	for _, want := range []string{"children  10000: 10 RUNNING", "Newest 1 children", "inv-1", "FUNCTION", "f "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	c.Complete = false
+	if got := childCounts(c); !strings.HasPrefix(got, "the newest 10000: ") {
+		t.Errorf("got %q", got)
+	}
+	c = wire.Children{Counts: map[wire.Status]int{}, Complete: true}
+	if text := Invocation(wire.InvocationInfo{Children: &c}, term.Style{}); strings.Contains(strings.ToLower(text), "children") {
+		t.Errorf("no children are shown as\n%s", text)
 	}
 }
