@@ -38,11 +38,23 @@ func (d *Dispatcher) retain(ctx context.Context) error {
 				if failing = err != nil; forgotten > 0 {
 					d.log.Info("finished invocations were deleted", "count", forgotten)
 				}
+				d.tidy(ctx)
 			}
 			return nil
 		})
 	}
 	return nil
+}
+
+// tidy removes what nobody can reach any more.
+func (d *Dispatcher) tidy(ctx context.Context) {
+	strays, err := d.Store.RemoveStrays(ctx)
+	if strays > 0 {
+		d.log.Warn("remains of projects that have gone were removed", "count", strays)
+	}
+	if err := errors.Join(err, d.Store.CollectBundles(ctx)); err != nil && ctx.Err() == nil {
+		d.log.Warn("what nobody can reach any more is kept for longer than it should be", "error", err)
+	}
 }
 
 // forgetFinished is one pass over what has ended, oldest first. An invocation

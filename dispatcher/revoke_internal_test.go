@@ -106,13 +106,15 @@ func TestWhatIsRevokedIsToldToTheServers(t *testing.T) {
 func TestWhoCannotRevokeLetsAnotherTry(t *testing.T) {
 	server, now := embeddedtest.Start(t), time.Now()
 	unable, able := newContender(t, server, now), newContender(t, server, now)
-	must(t, unable.d.Store.RevokeWorker(t.Context(), "exe-1", now.Add(time.Hour)))
+	// The clock runs far ahead below, and nothing is to expire by it.
+	const far = 20 * 365 * 24 * time.Hour
+	must(t, unable.d.Store.RevokeWorker(t.Context(), "exe-1", now.Add(far)))
 	failing := unable.pushes(errors.New("no"))
 	hears(t, failing, "exe-1")
 	hears(t, failing, "exe-1") // under the claim
 	told := able.pushes(nil)
 	hears(t, told, "exe-1") // at its start
-	must(t, unable.d.Store.RevokeWorker(t.Context(), "exe-2", now.Add(time.Hour)))
+	must(t, unable.d.Store.RevokeWorker(t.Context(), "exe-2", now.Add(far)))
 	heard := make(chan struct{})
 	go func() { // waiting for a claim goes by the clock
 		for {

@@ -19,26 +19,37 @@ const (
 	claimRenewal = 10 * time.Second
 )
 
-// errClaimed means that another dispatcher prepares the version.
-var errClaimed = errors.New("another dispatcher prepares this version")
+// errClaimed means that another dispatcher prepares the version, or that nobody is
+// to any more.
+var errClaimed = errors.New("another dispatcher prepares this version, or its project is being undeployed")
+
+// preparation is this dispatcher's work on a version. It may have been suspended at
+// any step of it, while its claim ran out and was taken, or the project was
+// undeployed: what it writes depends on the claim, in the same compare and set.
+type preparation struct {
+	*Dispatcher
+	project  multinode.Project
+	version  multinode.Version
+	preparer string
+}
 
 // prepare makes a version ready to serve, or failed, if this dispatcher gets to
 // claim it.
 func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multinode.Version) {
 	log := d.log.With("project", p.Name, "version", v.ID)
-	preparer := multinode.NewID("preparer")
-	if err := d.claim(ctx, p, v.ID, preparer); err != nil {
+	w := &preparation{Dispatcher: d, project: p, version: v, preparer: multinode.NewID("preparer")}
+	if err := w.claim(ctx); err != nil {
 		if !errors.Is(err, errClaimed) && !errors.Is(err, streams.ErrNotFound) && ctx.Err() == nil {
 			log.Warn("a version could not be claimed", "error", err)
 		}
 		return
 	}
-	defer d.release(ctx, p, v.ID, preparer)
+	defer w.release(ctx)
 	ctx, lost := context.WithCancel(ctx)
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
 	defer lost()
-	keeping.Go(func() { d.keepClaim(ctx, lost, p, v.ID, preparer) })
+	keeping.Go(func() { w.keepClaim(ctx, lost) })
 
 	failpoint.Hit("dispatcher.version_claimed")
 	functions, err := d.functionsOf(ctx, v)
@@ -46,15 +57,19 @@ func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multino
 	var failure *build.Failure
 	switch {
 	case errors.As(err, &failure):
-		err = d.fail(ctx, p, v, failure.Detail)
+		err = w.fail(ctx, failure.Detail)
 	case errors.Is(err, streams.ErrNotFound):
 		// An undeploy of the last other version with the same code removed it just
 		// after this one was made to rely on it.
-		err = d.fail(ctx, p, v, "the uploaded code is not there any more: deploy it again")
+		err = w.fail(ctx, "the uploaded code is not there any more: deploy it again")
 	case err == nil:
-		err = d.activate(ctx, p, v, functions)
+		err = w.activate(ctx, functions)
 	case ctx.Err() == nil:
 		d.Store.ReportProgress(v, "the server had a problem and tries again: "+err.Error())
+	}
+	if errors.Is(err, errClaimed) {
+		log.Warn("a version is left to others", "error", err)
+		return
 	}
 	if err != nil && ctx.Err() == nil {
 		log.Error("a version could not be prepared; it will be tried again", "error", err)
@@ -79,24 +94,32 @@ func (d *Dispatcher) functionsOf(ctx context.Context, v multinode.Version) ([]mu
 }
 
 // activate makes the version serve, step by step; each may be repeated.
-func (d *Dispatcher) activate(ctx context.Context, p multinode.Project, v multinode.Version, functions []multinode.FunctionSpec) error {
+func (w *preparation) activate(ctx context.Context, functions []multinode.FunctionSpec) error {
 	// Requests may be delivered as soon as there are streams: the version has to
 	// know its functions by then.
-	v, err := d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
-		stored.Functions = functions
-		return nil
-	})
+	v, err := w.update(ctx, func(stored *multinode.Version) { stored.Functions = functions })
 	if err != nil {
 		return err
 	}
 	failpoint.Hit("dispatcher.functions_noted")
-	if err := d.Store.Activate(ctx, v); err != nil {
+	err = w.Store.Activate(ctx, v)
+	if errors.Is(err, streams.ErrTaken) {
+		// A preparer that was suspended may have made streams of an earlier project.
+		if _, err := w.Store.RemoveStrays(ctx); err != nil {
+			return err
+		}
+		err = w.Store.Activate(ctx, v)
+	}
+	if err != nil {
 		return err
 	}
 	failpoint.Hit("dispatcher.version_activated")
-	_, err = d.Store.UpdateProject(ctx, p.Name, p.Generation, func(stored *multinode.Project) error {
+	_, err = w.Store.UpdateProject(ctx, w.project.Name, w.project.Generation, func(stored *multinode.Project) error {
+		if err := w.check(ctx); err != nil {
+			return err
+		}
 		// A version that was made later, and was ready sooner, stays the latest.
-		if latest, err := d.Store.Version(ctx, *stored, stored.LatestVersion); err != nil || latest.CreatedAt.Before(v.CreatedAt) {
+		if latest, err := w.Store.Version(ctx, *stored, stored.LatestVersion); err != nil || latest.CreatedAt.Before(v.CreatedAt) {
 			stored.LatestVersion = v.ID
 		}
 		return nil
@@ -105,29 +128,52 @@ func (d *Dispatcher) activate(ctx context.Context, p multinode.Project, v multin
 		return err
 	}
 	failpoint.Hit("dispatcher.latest_moved")
-	_, err = d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
-		stored.State, stored.Claim = multinode.VersionReady, nil
-		return nil
-	})
+	_, err = w.update(ctx, func(stored *multinode.Version) { stored.State, stored.Claim = multinode.VersionReady, nil })
 	failpoint.Hit("dispatcher.version_ready")
 	return err
 }
 
-func (d *Dispatcher) fail(ctx context.Context, p multinode.Project, v multinode.Version, detail string) error {
-	_, err := d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
+func (w *preparation) fail(ctx context.Context, detail string) error {
+	_, err := w.update(ctx, func(stored *multinode.Version) {
 		stored.State, stored.Failure, stored.Claim = multinode.VersionFailed, truncate(detail), nil
-		return nil
 	})
 	return err
 }
 
-// claim takes or renews the right to prepare a version.
-func (d *Dispatcher) claim(ctx context.Context, p multinode.Project, version, preparer string) error {
-	_, err := d.Store.UpdateVersion(ctx, p, version, func(stored *multinode.Version) error {
-		if !claimable(*stored, preparer) {
+// update changes the version while the claim on it is this preparer's: errClaimed
+// where it is not.
+func (w *preparation) update(ctx context.Context, change func(*multinode.Version)) (multinode.Version, error) {
+	return w.Store.UpdateVersion(ctx, w.project, w.version.ID, func(stored *multinode.Version) error {
+		if !w.holds(*stored) {
 			return errClaimed
 		}
-		stored.Claim = &multinode.Claim{By: preparer, Until: time.Now().UTC().Add(claimFor)}
+		change(stored)
+		return nil
+	})
+}
+
+// holds tells whether the claim is this preparer's. One that has run out still is,
+// until somebody takes it.
+func (w *preparation) holds(v multinode.Version) bool {
+	return v.State == multinode.VersionPreparing && v.Claim != nil && v.Claim.By == w.preparer
+}
+
+// check is for what cannot depend on the claim in one write.
+func (w *preparation) check(ctx context.Context) error {
+	v, err := w.Store.CurrentVersion(ctx, w.project, w.version.ID)
+	if err == nil && !w.holds(v) {
+		err = errClaimed
+	}
+	return err
+}
+
+// claim takes or renews the right to prepare the version.
+func (w *preparation) claim(ctx context.Context) error {
+	_, err := w.Store.UpdateVersion(ctx, w.project, w.version.ID, func(stored *multinode.Version) error {
+		if !claimable(*stored, w.preparer) {
+			return errClaimed
+		}
+		stored.Claim = &multinode.Claim{By: w.preparer, Until: time.Now().UTC().Add(claimFor)}
 		return nil
 	})
 	return err
@@ -145,33 +191,27 @@ const releasePatience = 2 * time.Second
 
 // release gives a claim back, also at the end of the dispatcher: nobody has to
 // wait for it to run out.
-func (d *Dispatcher) release(ctx context.Context, p multinode.Project, version, preparer string) {
+func (w *preparation) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
 	defer cancel()
-	_, err := d.Store.UpdateVersion(ctx, p, version, func(stored *multinode.Version) error {
-		if stored.Claim == nil || stored.Claim.By != preparer {
-			return errClaimed
-		}
-		stored.Claim = nil
-		return nil
-	})
+	_, err := w.update(ctx, func(stored *multinode.Version) { stored.Claim = nil })
 	if err != nil && !errors.Is(err, errClaimed) && !errors.Is(err, streams.ErrNotFound) {
-		d.log.Warn("a claim was not given back and has to run out", "version", version, "error", err)
+		w.log.Warn("a claim was not given back and has to run out", "version", w.version.ID, "error", err)
 	}
 }
 
 // keepClaim renews the claim until ctx ends. It gives the work up where the claim
 // is lost, or the project is being undeployed.
-func (d *Dispatcher) keepClaim(ctx context.Context, lost func(), p multinode.Project, version, preparer string) {
-	changes, stop := d.Store.RegistryChanges()
+func (w *preparation) keepClaim(ctx context.Context, lost func()) {
+	changes, stop := w.Store.RegistryChanges()
 	defer stop()
 	tick := time.NewTicker(claimRenewal)
 	defer tick.Stop()
-	for !d.undeploying(ctx, p.Name, p.Generation) {
+	for !w.undeploying(ctx, w.project.Name, w.project.Generation) {
 		select {
 		case <-changes:
 		case <-tick.C:
-			if err := d.claim(ctx, p, version, preparer); errors.Is(err, errClaimed) {
+			if err := w.claim(ctx); errors.Is(err, errClaimed) {
 				lost()
 				return
 			}

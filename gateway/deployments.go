@@ -35,7 +35,7 @@ func (g *Gateway) deploy(ctx context.Context, c *call, d wire.DeploymentDefiniti
 	failpoint.Hit("gateway.project_made")
 	v := g.newVersion(p)
 	v.Bundle = d.Bundle
-	err = g.store.CreateVersion(ctx, v, d.Environment)
+	err = g.storeVersion(ctx, v, d.Environment)
 	failpoint.Hit("gateway.version_made")
 	return versionInfo(v), err
 }

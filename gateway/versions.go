@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"multinode"
+	"multinode/streams"
 	"multinode/wire"
 )
 
@@ -24,7 +26,15 @@ func (g *Gateway) createVersion(ctx context.Context, c *call, d wire.VersionDefi
 	}
 	v := g.newVersion(p)
 	v.Image, v.Functions = d.DefaultDockerImage, functions
-	return versionInfo(v), g.store.CreateVersion(ctx, v, nil)
+	return versionInfo(v), g.storeVersion(ctx, v, nil)
+}
+
+func (g *Gateway) storeVersion(ctx context.Context, v multinode.Version, environment map[string]string) error {
+	err := g.store.CreateVersion(ctx, v, environment)
+	if errors.Is(err, streams.ErrNotFound) { // an undeploy began meanwhile
+		return wire.ProjectIsBeingDeleted
+	}
+	return err
 }
 
 func (g *Gateway) newVersion(p multinode.Project) multinode.Version {

@@ -21,6 +21,8 @@ var (
 	ErrFull = errors.New("the store is full")
 	// ErrNotDeployed means that nothing takes requests for this function.
 	ErrNotDeployed = errors.New("the function is not deployed")
+	// ErrTaken means that another stream takes the messages on a subject.
+	ErrTaken = errors.New("the subject is another stream's")
 	// ErrUnavailable means that NATS did not answer. A write may or may not have
 	// been applied.
 	ErrUnavailable = errors.New("NATS is unavailable")
@@ -45,6 +47,7 @@ const (
 	codeResourcesExceeded     = 10025
 	codeOtherStream           = 10060
 	codeAccountResources      = 10002
+	codeSubjectsOverlap       = 10065
 )
 
 // classify turns what NATS answers into one of this package's errors, keeping

@@ -31,9 +31,20 @@ const maxActivations = 200
 // Activate makes a version serve: it makes the stream and the consumer of each
 // of its functions, brings their quota to the version's, and notes from which
 // request on the version counts. A function that a version made later serves
-// already stays that one's. It may be repeated.
+// already stays that one's. It may be repeated. It returns ErrNotFound where the
+// project has gone or is being undeployed, and ErrTaken where another stream has a
+// function's subject.
 func (s *Store) Activate(ctx context.Context, v multinode.Version) error {
 	for _, f := range v.Functions {
+		// Whoever activates may have been suspended for long: a stream that is made
+		// when the project has gone keeps its name from others.
+		p, err := s.CurrentProject(ctx, v.Project)
+		if err == nil && (p.Generation != v.Generation || p.Deleting()) {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("activate the function %q: %w", f.Name, err)
+		}
 		if overtaken, err := s.overtaken(ctx, v, f); overtaken || err != nil {
 			if err != nil {
 				return fmt.Errorf("activate the function %q: %w", f.Name, err)
@@ -84,6 +95,10 @@ func (s *Store) ensureFunctionStream(ctx context.Context, v multinode.Version, f
 	stream, err := s.js.Stream(ctx, config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = s.js.CreateStream(ctx, config)
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == codeSubjectsOverlap {
+		return 0, fmt.Errorf("make the stream: %w", ErrTaken)
 	}
 	if err != nil {
 		return 0, classify("make the stream", err)

@@ -84,20 +84,31 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		failpoint.Hit("streams.purged")
 	}
 	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
-		if err := s.registry.remove(ctx, environmentKey(p.Name, p.Generation, v.ID)); err != nil {
-			return err
-		}
-		failpoint.Hit("streams.environment_removed")
-		if err := s.registry.remove(ctx, versionKey(p.Name, p.Generation, v.ID)); err != nil {
-			return err
-		}
-		failpoint.Hit("streams.version_removed")
-		if err := s.deleteBundle(ctx, v.Bundle); err != nil {
+		if err := s.removeVersion(ctx, v); err != nil {
 			return err
 		}
 	}
 	failpoint.Hit("streams.versions_removed")
-	return s.removeProject(ctx, p)
+	if err := s.removeProject(ctx, p); err != nil {
+		return err
+	}
+	failpoint.Hit("streams.project_removed")
+	return s.removeLatecomers(ctx, p)
+}
+
+// removeLatecomers removes versions that were stored since the project's were
+// removed: whoever stores one now sees that the project has gone.
+func (s *Store) removeLatecomers(ctx context.Context, p multinode.Project) error {
+	keys, err := s.registry.keys(ctx, join("version", p.Name, p.Generation))
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if _, err := s.removeKey(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeProject deletes the project's own entry, unless the name is a new

@@ -18,8 +18,9 @@ import (
 // copy of it in memory that a watch keeps current. It is small: what a request
 // needs of it is answered without asking the server.
 type registry struct {
-	kv  jetstream.KeyValue
-	log *slog.Logger
+	kv     jetstream.KeyValue
+	stream jetstream.Stream
+	log    *slog.Logger
 
 	mu      sync.RWMutex
 	entries map[string]registryEntry
@@ -33,8 +34,8 @@ type registryEntry struct {
 	revision uint64
 }
 
-func newRegistry(kv jetstream.KeyValue, log *slog.Logger) *registry {
-	return &registry{kv: kv, log: log, entries: map[string]registryEntry{}}
+func newRegistry(kv jetstream.KeyValue, stream jetstream.Stream, log *slog.Logger) *registry {
+	return &registry{kv: kv, stream: stream, log: log, entries: map[string]registryEntry{}}
 }
 
 // load reads the bucket and keeps the copy current until running ends.
@@ -156,6 +157,21 @@ func all[T any](r *registry, prefix string) []T {
 		}
 	}
 	return values
+}
+
+// keys returns the keys of a kind that the bucket's leader has, those of deleted
+// entries included.
+func (r *registry) keys(ctx context.Context, kind string) ([]string, error) {
+	prefix := kvSubject(registryBucket, "")
+	info, err := r.stream.Info(ctx, jetstream.WithSubjectFilter(prefix+kind+".>"))
+	if err != nil {
+		return nil, classify("list the registry", err)
+	}
+	keys := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		keys = append(keys, strings.TrimPrefix(subject, prefix))
+	}
+	return keys, nil
 }
 
 // create stores a new entry; ErrExists where there is one.

@@ -63,6 +63,7 @@ type Store struct {
 	yieldsStream   jetstream.Stream
 	outcomesStream jetstream.Stream
 	logsStream     jetstream.Stream
+	codeStream     jetstream.Stream
 
 	workerSecret []byte
 	yieldNotices noticeHub
@@ -125,7 +126,11 @@ func (s *Store) openBuckets(ctx context.Context) error {
 	if err != nil {
 		return classify("open the registry", err)
 	}
-	s.registry = newRegistry(kv, s.log)
+	stream, err := s.js.Stream(ctx, "KV_"+registryBucket)
+	if err != nil {
+		return classify("open the registry", err)
+	}
+	s.registry = newRegistry(kv, stream, s.log)
 	return classify("open the code store", s.openCode(ctx))
 }
 

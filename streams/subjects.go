@@ -29,6 +29,14 @@ const (
 	placeSubjects   = "mn.place"
 	exitSubject     = "mn.exit"
 
+	// What the library keeps of objects: their names, in base64, and their parts.
+	bundleNames = "$O." + codeBucket + ".M."
+	bundleParts = "$O." + codeBucket + ".C."
+
+	// requestStreams begins the names of the functions' streams; what follows is the
+	// generation of the project.
+	requestStreams = "mn-invoke-"
+
 	consumerName = "dispatch"
 )
 
@@ -175,12 +183,12 @@ const maxReadableStream = 200
 // requestStream names the stream of a function's requests. Names too long for a
 // folder are replaced by their hash.
 func requestStream(project, generation, function string) string {
-	name := "mn-invoke-" + generation + "-" + Token(project) + "-" + Token(function)
+	name := requestStreams + generation + "-" + Token(project) + "-" + Token(function)
 	if len(name) <= maxReadableStream {
 		return name
 	}
 	sum := sha256.Sum256([]byte(project + "\x00" + function))
-	return "mn-invoke-" + generation + "-" + hex.EncodeToString(sum[:])
+	return requestStreams + generation + "-" + hex.EncodeToString(sum[:])
 }
 
 func projectKey(name string) string { return join("project", name) }

@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // CreateVersion stores a version and, apart from it, the values of its .env
-// file, which are never part of an answer or a log.
+// file, which are never part of an answer or a log. It returns ErrNotFound where
+// the project is being undeployed, or has gone.
 func (s *Store) CreateVersion(ctx context.Context, v multinode.Version, environment map[string]string) error {
 	// The values come first: a version must not be prepared without them.
 	if len(environment) > 0 {
@@ -24,7 +26,34 @@ func (s *Store) CreateVersion(ctx context.Context, v multinode.Version, environm
 		}
 	}
 	failpoint.Hit("streams.environment_stored")
-	return s.registry.create(ctx, versionKey(v.Project, v.Generation, v.ID), v)
+	if err := s.registry.create(ctx, versionKey(v.Project, v.Generation, v.ID), v); err != nil {
+		return err
+	}
+	failpoint.Hit("streams.version_stored")
+	// An undeploy may have looked for versions just before. Either it sees this one
+	// when it looks again at its end, or this sees that the project has gone.
+	p, err := s.CurrentProject(ctx, v.Project)
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	if err == nil && p.Generation == v.Generation && !p.Deleting() {
+		return nil
+	}
+	return errors.Join(ErrNotFound, s.removeVersion(ctx, v))
+}
+
+// removeVersion removes a version, its environment and, where nobody else uses it,
+// its bundle.
+func (s *Store) removeVersion(ctx context.Context, v multinode.Version) error {
+	if err := s.registry.remove(ctx, environmentKey(v.Project, v.Generation, v.ID)); err != nil {
+		return err
+	}
+	failpoint.Hit("streams.environment_removed")
+	if err := s.registry.remove(ctx, versionKey(v.Project, v.Generation, v.ID)); err != nil {
+		return err
+	}
+	failpoint.Hit("streams.version_removed")
+	return s.deleteBundle(ctx, v.Bundle)
 }
 
 // Version returns a version of the project, or ErrNotFound.
