@@ -22,6 +22,7 @@ type serverLog struct {
 	limit      *rate.Limiter
 	suppressed atomic.Int64
 	fatal      atomic.Pointer[string]
+	starved    atomic.Bool // a write has found no room
 }
 
 func newServerLog(to *slog.Logger) *serverLog {
@@ -47,10 +48,13 @@ func (l *serverLog) Noticef(format string, v ...any) { l.line(slog.LevelDebug, f
 
 // Warnf is for what the server coped with, such as a file that it rebuilds after
 // a crash: nothing that anybody has to do something about.
-func (l *serverLog) Warnf(format string, v ...any)  { l.line(slog.LevelInfo, format, v) }
-func (l *serverLog) Errorf(format string, v ...any) { l.line(slog.LevelError, format, v) }
-func (l *serverLog) Debugf(string, ...any)          {}
-func (l *serverLog) Tracef(string, ...any)          {}
+func (l *serverLog) Warnf(format string, v ...any) { l.line(slog.LevelInfo, format, v) }
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.heed(fmt.Sprintf(format, v...)) // also what is not passed on
+	l.line(slog.LevelError, format, v)
+}
+func (l *serverLog) Debugf(string, ...any) {}
+func (l *serverLog) Tracef(string, ...any) {}
 
 // Fatalf does not end the process. The server goes on without what failed;
 // Start reads the first such line and gives up.

@@ -32,6 +32,7 @@ type Server struct {
 	authority *trust.Authority
 	lock      *flock.Flock
 	server    *server.Server
+	log       *serverLog
 	port      int
 	conns     connections
 	// revoking is held while the claims of the workers' account change.
@@ -127,9 +128,9 @@ func (s *Server) start(ctx context.Context, dir, host string, port int) (err err
 	if err != nil {
 		return fmt.Errorf("configure the embedded NATS server: %w", err)
 	}
-	log := newServerLog(s.options.Logger)
-	s.server.SetLoggerV2(log, false, false, false)
-	if err = s.await(ctx, log); err != nil {
+	s.log = newServerLog(s.options.Logger)
+	s.server.SetLoggerV2(s.log, false, false, false)
+	if err = s.await(ctx, s.log); err != nil {
 		return err
 	}
 	// Only now: a port that was never listened on is not worth keeping.

@@ -66,6 +66,7 @@ func (s *System) embed(ctx context.Context, o Options) (core, error) {
 	}
 	s.server = server
 	s.onEnd("embedded NATS server", server.Close)
+	s.run("the embedded NATS server", server.Watch)
 	s.NATSURL = server.URL()
 	nc, err := server.Connect("up")
 	if err != nil {
