@@ -85,16 +85,19 @@ func (r *run) recordsInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return stream.CachedInfo(), nil
 }
 
+// wholePatience is how long servers may take until all have everything.
+const wholePatience = 3 * time.Minute
+
 // awaitCluster waits until all servers have all of the records.
 func (r *run) awaitCluster(ctx context.Context) {
-	for until := time.Now().Add(time.Minute); len(r.brokers) > 1 && ctx.Err() == nil; wait(ctx, 200*time.Millisecond) {
+	for until := time.Now().Add(wholePatience); len(r.brokers) > 1 && ctx.Err() == nil; wait(ctx, 200*time.Millisecond) {
 		info, err := r.recordsInfo(ctx)
 		if err == nil && info.Cluster != nil && info.Cluster.Leader != "" && len(info.Cluster.Replicas) == len(r.brokers)-1 &&
 			!slices.ContainsFunc(info.Cluster.Replicas, func(p *jetstream.PeerInfo) bool { return !p.Current || p.Offline }) {
 			return
 		}
 		if time.Now().After(until) {
-			r.violation("the cluster was not whole again within a minute: %v", err)
+			r.violation("the cluster was not whole again within %v: %v", wholePatience, err)
 			return
 		}
 	}

@@ -5,13 +5,21 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 )
 
 // build makes the binary under test, with fail points.
-func build(ctx context.Context, root, to string, race bool) error {
-	arguments := []string{"build", "-tags", "failpoints", "-o", to}
-	if race {
+func build(ctx context.Context, root, to string, b built) error {
+	arguments := []string{"build", "-o", to, "-tags", "failpoints"}
+	if b.race {
 		arguments = append(arguments, "-race")
+	}
+	if b.stepped {
+		stepped, err := steppedTime(ctx, filepath.Dir(to))
+		if err != nil {
+			return err
+		}
+		arguments = append(arguments, stepped...) // its tags count: they come last
 	}
 	return gobuild(ctx, root, append(arguments, "./cmd/multinode"))
 }

@@ -91,8 +91,6 @@ func (l *load) comeAndGo(ctx, life context.Context) {
 }
 
 func (l *load) visit(ctx context.Context, round int) {
-	ctx, cancel := context.WithTimeout(ctx, opPatience)
-	defer cancel()
 	if round%8 == 0 {
 		l.upgrade(ctx, round)
 		return

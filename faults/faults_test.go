@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 		dir, err := os.MkdirTemp("", "multinode-faults-")
 		if err == nil {
 			defer os.RemoveAll(dir)
-			shop, err = newWorkshop(context.Background(), dir, false)
+			shop, err = newWorkshop(context.Background(), dir, built{})
 		}
 		if err != nil {
 			panic(err)

@@ -83,7 +83,9 @@ func (r *run) results(ctx context.Context, s stored) error {
 	r.mu.Unlock()
 	for _, q := range s.requests {
 		i := client.Function{Project: q.key.Project, Name: q.key.Function}.Invocation(q.key.ID)
-		info, err := r.gateways[0].api.Invocation(ctx, i)
+		info, err := asked(ctx, r.load, func(ctx context.Context) (wire.InvocationInfo, error) {
+			return r.gateways[0].api.Invocation(ctx, i)
+		})
 		if err != nil {
 			return fmt.Errorf("%s of %s: %w", q.key.ID, q.key.Function, err)
 		}
@@ -127,13 +129,17 @@ func text(s *string) string {
 
 // lists holds the API's lists, which come from the index, against the records.
 func (r *run) lists(ctx context.Context, s stored) error {
-	versions, err := r.gateways[0].api.Versions(ctx, projectName)
+	versions, err := asked(ctx, r.load, func(ctx context.Context) (wire.VersionsListForProject, error) {
+		return r.gateways[0].api.Versions(ctx, projectName)
+	})
 	if err != nil {
 		return err
 	}
 	listed := map[string]wire.Status{}
 	for _, v := range versions.Versions {
-		info, err := r.gateways[0].api.Version(ctx, projectName, v.VersionID)
+		info, err := asked(ctx, r.load, func(ctx context.Context) (wire.VersionInfo, error) {
+			return r.gateways[0].api.Version(ctx, projectName, v.VersionID)
+		})
 		if err != nil {
 			return err
 		}
@@ -141,7 +147,9 @@ func (r *run) lists(ctx context.Context, s stored) error {
 			options := client.ListOptions{}
 			for more := true; more; {
 				function := client.Function{Project: projectName, Version: v.VersionID, Name: f.FunctionName}
-				page, err := r.gateways[0].api.Invocations(ctx, function, options)
+				page, err := asked(ctx, r.load, func(ctx context.Context) (wire.InvocationsListForFunction, error) {
+					return r.gateways[0].api.Invocations(ctx, function, options)
+				})
 				if err != nil {
 					return err
 				}
@@ -197,8 +205,9 @@ func (r *run) outcomes(ctx context.Context, s stored) {
 	}
 }
 
-// goPatience is how long the last workers may take to end.
-const goPatience = 30 * time.Second
+// goPatience is how long the last workers may take to end. Those that the reaper has to
+// find wait for its next round, a minute after the last.
+const goPatience = 4 * time.Minute
 
 // nothingLeft looks at the process table and at the workers' folders.
 func (r *run) nothingLeft(ctx context.Context) {

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
-
-	"multinode"
 )
 
 // life lets a server run until it dies at a fail point, or for a moment after which
@@ -18,8 +15,14 @@ import (
 func (r *run) life(ctx context.Context, s *server) {
 	s.kill()
 	armed, disturb := r.crashes.armed, r.disturb
-	if r.thorough {
+	switch {
+	case r.thorough:
 		armed, disturb = r.crashes.allArmed, r.provoke
+	case r.unarmed():
+		armed = unarmed // each of these is what the server has to get over by itself
+		if disturb = r.disturbWorkers; r.suspends {
+			disturb = r.suspend
+		}
 	}
 	if !r.comeUp(ctx, s, armed(r.dice)...) {
 		return
@@ -42,13 +45,13 @@ func (r *run) life(ctx context.Context, s *server) {
 func (r *run) comeUp(ctx context.Context, s *server, armed ...string) bool {
 	for until := time.Now().Add(startPatience); ; wait(ctx, 2*breath) {
 		died := r.crashes.died()
-		err := s.serve(r.environment(armed...))
+		err := s.serve(r.environment(s, armed...))
 		switch {
 		case err == nil:
 			return true
 		case errors.Is(err, errDied) && r.crashes.died() > died, ctx.Err() != nil:
 			return false
-		case len(r.brokers) == 0, time.Now().After(until):
+		case len(r.brokers) == 0 && r.disk == nil, time.Now().After(until):
 			r.lostServer(s, err)
 			return false
 		}
@@ -66,15 +69,22 @@ func (r *run) disturb(s *server) {
 		if err := s.stop(); err != nil {
 			r.violation("%v", err)
 		}
-	case 3, 4:
-		r.killOne("kill -9 of a runner", process.runner)
-	case 5, 6:
-		r.killOne("kill -9 of the user's Python", process.code)
 	case 7:
 		r.hideCode(s)
+	default:
+		r.disturbWorkers(s)
 	}
 	if r.long && r.dice.next(40) == 0 {
-		r.pause(s)
+		r.suspend(s)
+	}
+}
+
+func (r *run) disturbWorkers(*server) {
+	switch r.dice.next(2) {
+	case 0:
+		r.killOne("kill -9 of a runner", process.runner)
+	case 1:
+		r.killOne("kill -9 of the user's Python", process.code)
 	}
 }
 
@@ -82,6 +92,13 @@ func (r *run) disturb(s *server) {
 func kind(s *server) string { return "the " + strings.TrimRight(s.name, "0123456789") }
 
 func (r *run) killOne(kind string, which func(process) bool) {
+	if p, ok := r.choose(which); ok && syscall.Kill(p.pid, syscall.SIGKILL) == nil {
+		r.fault(kind)
+	}
+}
+
+// choose takes one of the run's processes.
+func (r *run) choose(which func(process) bool) (process, bool) {
 	var found []process
 	for _, p := range processes(r.id) {
 		if which(p) {
@@ -89,11 +106,9 @@ func (r *run) killOne(kind string, which func(process) bool) {
 		}
 	}
 	if len(found) == 0 {
-		return
+		return process{}, false
 	}
-	if syscall.Kill(found[r.dice.next(len(found))].pid, syscall.SIGKILL) == nil {
-		r.fault(kind)
-	}
+	return found[r.dice.next(len(found))], true
 }
 
 // hideCode makes launches fail for a while, for a reason that is the system's own.
@@ -115,12 +130,4 @@ func (r *run) hideCode(s *server) {
 		case <-time.After(1500 * time.Millisecond):
 		}
 	}
-}
-
-// pause stops a server for longer than its leases last.
-func (r *run) pause(s *server) {
-	r.fault(fmt.Sprintf("%s paused for longer than %v", kind(s), multinode.AckWait))
-	s.signal(syscall.SIGSTOP)
-	time.Sleep(multinode.AckWait + 10*time.Second)
-	s.signal(syscall.SIGCONT)
 }

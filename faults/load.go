@@ -45,9 +45,10 @@ type load struct {
 }
 
 const (
-	// callPatience bounds one call, opPatience all tries of one.
+	// callPatience bounds one call. opPatience is how long it may take to get through
+	// with one, and with all that was begun, once nothing is disturbed any more.
 	callPatience = 8 * time.Second
-	opPatience   = 3 * time.Minute
+	opPatience   = 5 * time.Minute
 	// breath is the pause of a client between two tries.
 	breath = 50 * time.Millisecond
 )
@@ -68,8 +69,6 @@ func (l *load) run(ctx, life context.Context, clients int) {
 }
 
 func (l *load) once(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, opPatience)
-	defer cancel()
 	function := kinds[l.dice.next(len(kinds))]
 	s, err := l.start(ctx, function, 1+l.dice.next(4))
 	if err != nil {
@@ -239,4 +238,15 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
+}
+
+// asked is insist for a call with an answer.
+func asked[T any](ctx context.Context, l *load, call func(context.Context) (T, error)) (answer T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, opPatience)
+	defer cancel()
+	err = l.insist(ctx, func(ctx context.Context) error {
+		answer, err = call(ctx)
+		return err
+	})
+	return answer, err
 }

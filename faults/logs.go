@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -13,22 +14,33 @@ import (
 var alarms = []string{"panic:", "fatal error:", "DATA RACE", "level=ERROR"}
 
 // expected are errors that follow from what the suite does itself, with the reason.
-// Some do so only where NATS servers are processes that are killed, too.
+// Some do so only where NATS servers are processes that are killed, too, or where the
+// disk is full.
 var expected = []struct {
-	message, reason string
-	brokers         bool
+	message, within, reason string
+	only                    func(*system) bool
 }{
-	{"a version could not be prepared; it will be tried again", "the folder of prepared code is hidden", false},
-	{"the invocation could not be driven on; it will be tried again", "NATS is down", true},
-	{"feeding the index failed and is tried again", "NATS is down", true},
+	{message: "a version could not be prepared; it will be tried again", reason: "the folder of prepared code is hidden"},
+	{
+		message: "nats-server", within: "authentication error",
+		reason: "a worker that was given up is refused until it is stopped, which takes a lease where its dispatcher died",
+	},
+	{message: "the invocation could not be driven on; it will be tried again", reason: "NATS is down", only: natsFails},
+	{message: "feeding the index failed and is tried again", reason: "NATS is down", only: natsFails},
+	{message: "nats-server", reason: "it says of each write that there was no room", only: diskFills},
+	{message: "the system stops, as a part of it failed", within: "start it", reason: "NATS has to be started again", only: diskFills},
+	{message: "the disk is nearly full: nothing is accepted until there is room on it again", reason: "it is", only: diskFills},
 }
+
+func natsFails(s *system) bool { return len(s.brokers) > 0 || s.disk != nil }
+func diskFills(s *system) bool { return s.disk != nil }
 
 // messageOf finds what a line of a log says, without what differs each time.
 var messageOf = regexp.MustCompile(`msg=("(?:[^"\\]|\\.)*"|\S+)`)
 
 // alarming tells whether a line of a log is one that must not be there, and what
 // kind of line it is.
-func alarming(line string, brokers bool) (kind string, is bool) {
+func alarming(line string, of *system) (kind string, is bool) {
 	for _, alarm := range alarms {
 		if !strings.Contains(line, alarm) {
 			continue
@@ -38,7 +50,7 @@ func alarming(line string, brokers bool) (kind string, is bool) {
 			kind = strings.Trim(found[1], `"`)
 		}
 		for _, each := range expected {
-			if kind == each.message && (brokers || !each.brokers) {
+			if kind == each.message && strings.Contains(line, each.within) && (each.only == nil || each.only(of)) {
 				return kind, false
 			}
 		}
@@ -52,6 +64,7 @@ const maxLine, shownOfLine = 1 << 20, 400
 
 // scanLogs looks for alarms in what the processes said, each kind once of each.
 func (r *run) scanLogs() {
+	r.scanRaces()
 	for _, s := range r.servers() {
 		said := map[string]bool{}
 		log, err := os.Open(s.log)
@@ -66,7 +79,7 @@ func (r *run) scanLogs() {
 		lines.Buffer(nil, maxLine)
 		for lines.Scan() {
 			line := lines.Text()
-			if kind, is := alarming(line, len(r.brokers) > 0); is && !said[kind] {
+			if kind, is := alarming(line, r.system); is && !said[kind] {
 				said[kind] = true
 				r.violation("%s says: %s", s.name, line[:min(len(line), shownOfLine)])
 			}
@@ -76,3 +89,25 @@ func (r *run) scanLogs() {
 		}
 	}
 }
+
+// scanRaces looks for what the race detector has said of any process, workers
+// included.
+func (r *run) scanRaces() {
+	if r.races == "" {
+		return
+	}
+	files, err := os.ReadDir(r.races)
+	if err != nil {
+		r.violation("the race detector's reports cannot be looked at: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(r.races, file.Name()))
+		if err != nil {
+			r.violation("the race detector's report cannot be looked at: %v", err)
+		}
+		r.violation("a data race:\n%s", text[:min(len(text), shownOfRace)])
+	}
+}
+
+// shownOfRace is enough for both stacks.
+const shownOfRace = 8 << 10

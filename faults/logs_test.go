@@ -12,11 +12,18 @@ func TestAlarmsInLogsAreFound(t *testing.T) {
 		`time=x level=ERROR msg="a version could not be prepared; it will be tried again" part=dispatcher`: false,
 		`time=x level=ERROR msg="feeding the index failed and is tried again"`:                             true,
 	} {
-		if _, is := alarming(line, false); is != want {
+		if _, is := alarming(line, &system{}); is != want {
 			t.Errorf("%s: %v", line, is)
 		}
 	}
-	if _, is := alarming(`time=x level=ERROR msg="feeding the index failed and is tried again"`, true); is {
+	if _, is := alarming(`time=x level=ERROR msg="feeding the index failed and is tried again"`, &system{brokers: []*server{nil}}); is {
 		t.Error("an index that is not fed while NATS is down is not to be expected")
+	}
+	full := `time=x level=ERROR msg=nats-server line="write: no space left on device"`
+	if _, is := alarming(full, &system{}); !is {
+		t.Error("a full disk that nobody filled is to be expected")
+	}
+	if _, is := alarming(full, &system{disk: &disk{}}); is {
+		t.Error("a full disk is not to be expected where it is filled")
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -15,16 +14,21 @@ import (
 )
 
 func main() {
-	duration := flag.Duration("duration", 10*time.Minute, "how long faults are injected")
-	seed := flag.Uint64("seed", rand.Uint64N(1_000_000), "of all choices")
-	race := flag.Bool("race", false, "build the binary with the race detector")
-	several := flag.Bool("several", false, "gateways and dispatchers by themselves on a NATS server, two of each")
-	cluster := flag.Bool("cluster", false, "the same on three NATS servers, which are killed and cut off, too (needs root)")
-	points := flag.Bool("points", false, "look for every fail point, and fail where one is not reached; -duration is the most")
-	keep := flag.Bool("keep", false, "keep the folder, with the logs")
+	f := form{}
+	flag.DurationVar(&f.duration, "duration", 10*time.Minute, "how long faults are injected")
+	flag.Uint64Var(&f.seed, "seed", rand.Uint64N(1_000_000), "of all choices")
+	flag.BoolVar(&f.race, "race", false, "build the binary with the race detector; a race is a violation")
+	flag.BoolVar(&f.several, "several", false, "gateways and dispatchers by themselves on a NATS server, two of each")
+	flag.BoolVar(&f.cluster, "cluster", false, "the same on three NATS servers, which are killed and cut off, too (needs root)")
+	flag.BoolVar(&f.messages, "messages", false, "as -several, with messages to and from NATS lost and repeated")
+	flag.BoolVar(&f.suspend, "suspend", false, "suspend servers and workers for longer than their leases, and kill workers only")
+	flag.BoolVar(&f.clock, "clock", false, "set processes' wall clocks forward and back")
+	flag.BoolVar(&f.disk, "disk", false, "fill the disk of all data again and again, and kill workers only (needs root)")
+	flag.BoolVar(&f.points, "points", false, "look for every fail point, and fail where one is not reached; -duration is the most")
+	flag.BoolVar(&f.keep, "keep", false, "keep the folder, with the logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code, err := long(ctx, form{*duration, *seed, *race, *several, *cluster, *points, *keep})
+	code, err := long(ctx, f)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
@@ -33,15 +37,11 @@ func main() {
 	os.Exit(code)
 }
 
-// form is what the flags say.
-type form struct {
-	duration                             time.Duration
-	seed                                 uint64
-	race, several, cluster, points, keep bool
-}
-
 // long is the long form. It returns the exit code.
 func long(ctx context.Context, f form) (int, error) {
+	if err := f.check(); err != nil {
+		return 1, err
+	}
 	dir, err := os.MkdirTemp("", "multinode-faults-")
 	if err != nil {
 		return 1, err
@@ -52,27 +52,15 @@ func long(ctx context.Context, f form) (int, error) {
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
 	fmt.Printf("seed %d, %v of faults\n", f.seed, f.duration)
-	shop, err := newWorkshop(ctx, dir, f.race)
+	shop, err := newWorkshop(ctx, dir, built{race: f.race, stepped: f.clock})
 	if err != nil {
 		return 1, err
 	}
-	say := func(format string, arguments ...any) { fmt.Printf(format+"\n", arguments...) }
-	o := options{dir: filepath.Join(dir, "one"), seed: f.seed, long: true, thorough: f.points, say: say}
-	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+	o, err := f.options(filepath.Join(dir, "one"))
+	if err != nil {
 		return 1, err
 	}
-	prepare := shop.single
-	switch {
-	case f.points && (f.cluster || f.several):
-		return 1, errors.New("-points is for one process: the others' points are the same")
-	case f.points:
-		prepare = shop.forgetful
-	case f.cluster:
-		prepare = shop.several(ctx, 3, 2)
-	case f.several:
-		prepare = shop.several(ctx, 1, 2)
-	}
-	r, err := shop.open(ctx, o, prepare)
+	r, err := shop.open(ctx, o, f.prepare(ctx, shop))
 	if err != nil {
 		return 1, err
 	}
@@ -94,11 +82,8 @@ func long(ctx context.Context, f form) (int, error) {
 	r.finish(ctx)
 	if f.points {
 		r.unreached()
-	}
-	for _, name := range r.crashes.names {
-		if !r.crashes.reached[name] {
-			r.say("nothing died at the fail point %s", name)
-		}
+	} else if !r.unarmed() {
+		r.sayUnreached()
 	}
 	fmt.Print(r.report())
 	fmt.Printf("seed %d\n", f.seed)

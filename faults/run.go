@@ -22,6 +22,10 @@ type options struct {
 	dir  string
 	seed uint64
 	long bool
+	// races is the folder where the race detector writes, if it is built in.
+	races string
+	// suspends has processes stopped for a while, and nothing else done to them.
+	suspends bool
 	// thorough runs look for every point, and leave alone what does not lead there.
 	thorough bool
 	say      func(format string, arguments ...any)
@@ -38,6 +42,8 @@ type run struct {
 	load    *load
 	search  search
 	nats    *nats.Conn
+	// asleep are the workers that are suspended.
+	asleep sync.WaitGroup
 	// hopeless ends the run early: nothing works any more.
 	hopeless context.CancelFunc
 }
@@ -51,8 +57,11 @@ type workshop struct {
 // binaryVariable names a binary that was built before, with fail points.
 const binaryVariable = "MULTINODE_FAULTS_BINARY"
 
+// built says with what the binary is built.
+type built struct{ race, stepped bool }
+
 // newWorkshop builds the binary in a folder.
-func newWorkshop(ctx context.Context, dir string, race bool) (*workshop, error) {
+func newWorkshop(ctx context.Context, dir string, b built) (*workshop, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
@@ -68,7 +77,7 @@ func newWorkshop(ctx context.Context, dir string, race bool) (*workshop, error) 
 		w.binary = given
 		return w, nil
 	}
-	return w, build(ctx, root, w.binary, race)
+	return w, build(ctx, root, w.binary, b)
 }
 
 // open starts a system that make has prepared on a folder, deploys the project and
@@ -81,18 +90,21 @@ func (w *workshop) open(ctx context.Context, o options, make func(dir string) (*
 	if r.system, err = make(o.dir); err != nil {
 		return nil, err
 	}
-	markers := filepath.Join(o.dir, "markers")
-	if err := os.MkdirAll(markers, 0o700); err != nil {
-		return nil, err
-	}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
+	markers := filepath.Join(o.dir, "markers")
+	if err := os.MkdirAll(markers, 0o700); err != nil {
+		return nil, err
+	}
+	if r.messages != nil {
+		r.messages.dice, r.messages.fault = r.dice, r.fault
+	}
 	for _, s := range r.brokers {
 		// The servers of a cluster need each other to come up.
-		if _, err := s.start(r.environment()); err != nil {
+		if _, err := s.start(r.environment(s)); err != nil {
 			return nil, err
 		}
 	}
@@ -102,7 +114,7 @@ func (w *workshop) open(ctx context.Context, o options, make func(dir string) (*
 		}
 	}
 	for _, s := range r.ours() {
-		if err := s.serve(r.environment()); err != nil {
+		if err := s.serve(r.environment(s)); err != nil {
 			return nil, fmt.Errorf("%w\n%s", err, s.tail(20))
 		}
 	}
@@ -133,13 +145,23 @@ func (r *run) connect() (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nats.Connect(r.gateways[0].NATSURL, nats.UserJWT(func() (string, error) { return claims, nil }, sign),
+	url := r.gateways[0].NATSURL
+	if r.messages != nil {
+		url = "nats://" + r.brokers[0].listens // the suite itself has to know the truth
+	}
+	return nats.Connect(url, nats.UserJWT(func() (string, error) { return claims, nil }, sign),
 		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ReconnectBufSize(-1), nats.IgnoreAuthErrorAbort(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 }
 
-// environment is what servers get.
-func (r *run) environment(more ...string) []string {
+// environment is what a server gets.
+func (r *run) environment(s *server, more ...string) []string {
+	if r.clocks != nil {
+		more = append(more, "MULTINODE_CLOCK_FILE="+r.clocks.file(s.name))
+	}
+	if r.races != "" {
+		more = append(more, "GORACE=log_path="+filepath.Join(r.races, "race"))
+	}
 	return append([]string{
 		mark + "=" + r.id, "MULTINODE_API_KEY=" + apiKey,
 		"PATH=" + os.Getenv("PATH"), "HOME=" + r.dir, "TMPDIR=" + os.TempDir(), "LANG=C.UTF-8",
@@ -157,31 +179,56 @@ func passed() []string {
 	return list
 }
 
-// disturbed lets clients work while the server dies again and again, until the
-// time is over or enough says so.
+// disturbed lets clients work while the system is disturbed again and again, until
+// enough says so.
 func (r *run) disturbed(ctx context.Context, clients int, enough func() bool) {
 	ctx, r.hopeless = context.WithCancel(ctx)
 	defer r.hopeless()
 	working, stop := context.WithCancel(ctx)
 	defer stop()
-	var all sync.WaitGroup
-	all.Go(func() { r.load.run(working, ctx, clients) })
-	all.Go(func() { r.load.comeAndGo(working, ctx) })
+	var work, disturb sync.WaitGroup
+	work.Go(func() { r.load.run(working, ctx, clients) })
+	work.Go(func() { r.load.comeAndGo(working, ctx) })
 	for _, s := range r.ours() {
-		all.Go(func() {
+		disturb.Go(func() {
 			for ctx.Err() == nil && !enough() {
 				r.life(ctx, s)
 			}
 			// Clients finish what they have begun: with servers that live on.
+			stop()
 			s.kill()
 			r.comeUp(ctx, s)
-			stop()
 		})
 	}
-	if len(r.brokers) > 0 {
-		all.Go(func() { r.disturbBrokers(working) })
+	for _, each := range r.surroundings() {
+		disturb.Go(func() { each(working) })
 	}
-	all.Wait()
+	disturb.Wait()
+	r.asleep.Wait()
+	// From here on nothing is disturbed, and everybody has to get an answer.
+	patience := time.AfterFunc(opPatience, r.hopeless)
+	defer patience.Stop()
+	work.Wait()
+}
+
+// surroundings are what disturbs the system from outside. Each ends with its
+// context, and leaves things as they should be.
+func (r *run) surroundings() []func(context.Context) {
+	var all []func(context.Context)
+	if r.messages != nil {
+		all = append(all, r.messages.disturb)
+	}
+	if r.clocks != nil {
+		all = append(all, r.disturbClocks)
+	}
+	if r.disk != nil {
+		all = append(all, r.disturbDisk)
+	}
+	// A message lost on the way to a server that is down says nothing new.
+	if len(r.brokers) > 0 && r.messages == nil && !r.suspends {
+		all = append(all, r.disturbBrokers)
+	}
+	return all
 }
 
 // lostServer notes that a server does not come up, which ends the run.
@@ -237,13 +284,15 @@ func (r *run) close() {
 	if r.nats != nil {
 		r.nats.Close()
 	}
-	for _, s := range r.servers() {
-		s.kill()
+	if r.system != nil {
+		for _, s := range r.servers() {
+			s.kill()
+		}
 	}
 	killAll(r.id)
-	if r.network != nil {
-		if err := r.network.close(context.Background()); err != nil {
-			r.say("the network is not taken apart: %v", err)
+	if r.system != nil {
+		if err := r.system.close(); err != nil {
+			r.say("the suite's own things are not taken apart: %v", err)
 		}
 	}
 }

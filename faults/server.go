@@ -105,8 +105,9 @@ func (c *command) stop() error {
 }
 
 const (
-	stopPatience  = 60 * time.Second
-	startPatience = 60 * time.Second
+	// Both are generous: a machine may have more to do than it can.
+	stopPatience  = 3 * time.Minute
+	startPatience = 3 * time.Minute
 )
 
 // tail returns the last lines of the program's log.

@@ -27,11 +27,26 @@ const gateways = 2
 
 // several prepares gateways and dispatchers by themselves, on so many NATS servers.
 func (w *workshop) several(ctx context.Context, brokers, dispatchers int) func(dir string) (*system, error) {
+	return w.separate(ctx, brokers, dispatchers, false)
+}
+
+// lossy prepares them on one, messages to and from which may be lost.
+func (w *workshop) lossy(ctx context.Context, dispatchers int) func(dir string) (*system, error) {
+	return w.separate(ctx, 1, dispatchers, true)
+}
+
+func (w *workshop) separate(ctx context.Context, brokers, dispatchers int, lossy bool) func(dir string) (*system, error) {
 	return func(dir string) (*system, error) {
 		s := &system{authority: filepath.Join(dir, "nats", "authority.json")}
 		urls, err := w.brokers(ctx, s, dir, brokers)
 		if err != nil {
 			return nil, err
+		}
+		if lossy {
+			if s.messages, err = newMessages(ctx, s.brokers[0].listens); err != nil {
+				return nil, err
+			}
+			urls = "nats://" + s.messages.address()
 		}
 		connection := []string{"--nats-url", urls, "--nats-creds", filepath.Join(dir, "nats", "control-plane.creds")}
 		for i := range gateways {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 )
@@ -11,6 +13,12 @@ type system struct {
 	brokers []*server
 	// network is theirs, where each has a host of its own.
 	network *network
+	// messages stands before the one broker, where some are to be lost.
+	messages *messages
+	// clocks are set where the wall clock is to be wrong.
+	clocks *clocks
+	// disk is that of all data, where it is to be full.
+	disk *disk
 	// gateways serve the API; dispatchers have workers. `up` is both.
 	gateways, dispatchers []*server
 	// authority is the file with the keys of NATS.
@@ -37,3 +45,18 @@ func (s *system) ours() []*server {
 
 // servers are all processes, in the order in which they start.
 func (s *system) servers() []*server { return slices.Concat(s.brokers, s.ours()) }
+
+// close takes down what the system stood on.
+func (s *system) close() error {
+	var errs []error
+	if s.messages != nil {
+		s.messages.close()
+	}
+	if s.network != nil {
+		errs = append(errs, s.network.close(context.Background()))
+	}
+	if s.disk != nil {
+		errs = append(errs, s.disk.close())
+	}
+	return errors.Join(errs...)
+}

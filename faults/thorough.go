@@ -82,6 +82,18 @@ func (c *crashes) allArmed(*dice) []string {
 	return []string{"MULTINODE_FAILPOINTS=" + strings.Join(c.left(), ","), "MULTINODE_FAILPOINTS_ONCE=" + c.once}
 }
 
+// unarmed tells whether nothing dies at fail points in this run.
+func (r *run) unarmed() bool { return r.disk != nil || r.suspends }
+
+// sayUnreached names the points at which nothing has died.
+func (r *run) sayUnreached() {
+	for _, name := range r.crashes.names {
+		if !r.crashes.reached[name] {
+			r.say("nothing died at the fail point %s", name)
+		}
+	}
+}
+
 // unreached is a violation of each point at which nothing has died.
 func (r *run) unreached() {
 	for _, name := range r.crashes.names {

@@ -15,10 +15,16 @@ import (
 // NAME=COUNT, separated by commas; the process dies by SIGKILL at the COUNTth hit
 // (1 unless told). Where OnceVariable names a folder, a point kills one process
 // only, of all that share the folder, and leaves a file of its name there.
+// ClockVariable names a file that says how wrong the wall clock is: see stepped.go.
 const (
-	Variable     = "MULTINODE_FAILPOINTS"
-	OnceVariable = "MULTINODE_FAILPOINTS_ONCE"
+	Variable      = "MULTINODE_FAILPOINTS"
+	OnceVariable  = "MULTINODE_FAILPOINTS_ONCE"
+	ClockVariable = "MULTINODE_CLOCK_FILE"
 )
+
+// raceVariable has the race detector, where it is built in, write to files: what a
+// worker prints goes with its folder.
+const raceVariable = "GORACE"
 
 var points = struct {
 	sync.Mutex
@@ -74,5 +80,11 @@ func mine(name string) bool {
 
 // Environment is what arms a process that this one starts.
 func Environment() map[string]string {
-	return map[string]string{Variable: os.Getenv(Variable), OnceVariable: os.Getenv(OnceVariable)}
+	values := map[string]string{}
+	for _, name := range []string{Variable, OnceVariable, ClockVariable, raceVariable} {
+		if value := os.Getenv(name); value != "" {
+			values[name] = value
+		}
+	}
+	return values
 }
