@@ -91,6 +91,31 @@ func TestInterrupts(t *testing.T) {
 	}
 }
 
+// A worker may be told to cancel while its Python still boots: the interrupt waits
+// for it, and comes before any of the user's code.
+func TestAnInterruptWaitsForThePythonThatBoots(t *testing.T) {
+	e := prepare(t, returns)
+	gate := fifo(t)
+	slow := filepath.Join(t.TempDir(), "python")
+	script := "#!/bin/sh\nread _ < '" + gate + "'\nexec '" + e.options.Python + "' \"$@\"\n"
+	if err := os.WriteFile(slow, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	e.options.Python = slow
+	e.start()
+	e.link.desires <- multinode.Cancel
+	e.link.await(t, "the interrupt to be confirmed", func(l *memoryLink) bool {
+		return slices.ContainsFunc(l.beats, func(b multinode.Beat) bool { return b.Interrupted == multinode.Cancel })
+	})
+	if err := os.WriteFile(gate, []byte("go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.expect(multinode.OutcomeCancelled, "", "")
+	if text := e.link.text(); strings.Contains(text, "running") {
+		t.Errorf("the user's code ran:\n%s", text)
+	}
+}
+
 func TestTimeoutIsKeptByTheRunner(t *testing.T) {
 	e := prepare(t, returns)
 	e.link.assignment.Timeout = 20 * time.Millisecond

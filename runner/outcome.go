@@ -16,8 +16,6 @@ type killReason int
 
 const (
 	notKilled killReason = iota
-	// killedUnready: it was interrupted before it could be told so.
-	killedUnready
 	// killedGrace: it went on for too long after an interrupt.
 	killedGrace
 	// killedLease: there was no connection for too long.
@@ -102,8 +100,6 @@ func (e ending) unsuccessful(text string) multinode.Outcome {
 // crash describes an end without a last word.
 func (e ending) crash() string {
 	switch e.killed {
-	case killedUnready:
-		return "" // the interrupt says it all: the user's code had not begun
 	case killedGrace:
 		return fmt.Sprintf("the function did not end within %v of being interrupted, and was killed", e.grace)
 	case killedLease:

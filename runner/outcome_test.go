@@ -49,7 +49,6 @@ func TestOutcome(t *testing.T) {
 		"killed by somebody":                {ending{started: true, exit: kill}, failed, "", "the process was killed by SIGKILL (perhaps out of memory) before the function returned"},
 		"killed after the grace, cancelled": {ending{started: true, exit: kill, killed: killedGrace, interrupt: cancel}, cancelled, "", "the function did not end within 2m0s of being interrupted, and was killed"},
 		"killed after the grace, timed out": {ending{started: true, exit: kill, killed: killedGrace, interrupt: timeOut, reached: true}, timedOut, "", "the function did not end within 2m0s of being interrupted, and was killed"},
-		"killed before it was ready":        {ending{exit: kill, killed: killedUnready, interrupt: cancel}, cancelled, "", ""},
 		"killed by the lease":               {ending{started: true, exit: kill, killed: killedLease}, failed, "", "the worker had no connection for 1m0s and therefore stopped the function"},
 		"killed by the lease, cancelled":    {ending{started: true, exit: kill, killed: killedLease, interrupt: cancel, reached: true}, cancelled, "", "the worker had no connection for 1m0s and therefore stopped the function"},
 		"killed by the stop":                {ending{started: true, exit: kill, killed: killedStop, stopped: true}, failed, "", "the worker was stopped from outside before the function returned"},

@@ -32,6 +32,9 @@ type session struct {
 	end   ending
 	ready bool
 	left  bool
+	// unsent is the signal of an interrupt that came before the harness listened:
+	// it would have ended Python without a word.
+	unsent syscall.Signal
 	// limit is when the user's code is killed, for the reason why.
 	limit clockwork.Timer
 	why   killReason
@@ -159,6 +162,9 @@ func (s *session) handle(e event) {
 	switch e.frame.kind {
 	case frameReady:
 		s.ready = true
+		if s.unsent != 0 {
+			s.child.interrupt(s.unsent)
+		}
 	case frameStarted:
 		s.end.started = true
 		failpoint.Hit("runner.started")
@@ -218,22 +224,27 @@ func (s *session) interrupt(why multinode.Desired) {
 	s.end.interrupt = why
 	s.beater.interrupt(why)
 	failpoint.Hit("runner.interrupted")
-	if !s.ready {
-		s.kill(killedUnready)
-		return
-	}
 	if s.end.stopped {
 		return // interrupted already, with less time left
 	}
 	if why == multinode.TimeOut {
 		s.book.note("the timeout of %v is reached: InvocationTimedOutError is raised, and the function is killed if it goes on for another %v", s.assignment.Timeout, s.o.Limits.Grace)
-		s.child.interrupt(syscall.SIGUSR1)
+		s.signal(syscall.SIGUSR1)
 	} else {
 		s.book.note("the invocation was cancelled: InvocationCancelledError is raised, and the function is killed if it goes on for another %v", s.o.Limits.Grace)
-		s.child.interrupt(syscall.SIGTERM)
+		s.signal(syscall.SIGTERM)
 	}
 	s.why = killedGrace
 	s.limit.Reset(s.o.Limits.Grace)
+}
+
+// signal interrupts the harness, once it listens.
+func (s *session) signal(sig syscall.Signal) {
+	if !s.ready {
+		s.unsent = sig
+		return
+	}
+	s.child.interrupt(sig)
 }
 
 // stop ends the user's code because the worker itself has to end.
@@ -244,12 +255,9 @@ func (s *session) stop() {
 	case s.end.final != 0:
 		s.limit.Reset(min(s.o.Limits.Exit, s.o.Limits.Stop/2))
 		return
-	case !s.ready:
-		s.kill(killedStop)
-		return
 	case s.end.interrupt == "":
 		s.book.note("the worker is being stopped: InvocationCancelledError is raised, and the function is killed if it goes on for another %v", s.o.Limits.Stop/2)
-		s.child.interrupt(syscall.SIGTERM)
+		s.signal(syscall.SIGTERM)
 	}
 	s.why = killedStop
 	s.limit.Reset(s.o.Limits.Stop / 2)
