@@ -1,35 +1,10 @@
 # What a dispatcher may do in AWS: what its Fargate provisioner calls, no more.
 
-variable "cluster_arn" {
-  description = "ARN of the ECS cluster in which workers run."
-  type        = string
-}
-
-variable "installation" {
-  description = "Name that begins the families of workers' task definitions."
-  type        = string
-}
-
-variable "role_arns" {
-  description = "ARNs of the workers' task role and execution role."
-  type        = list(string)
-}
-
-variable "queue_arn" {
-  description = "ARN of the SQS queue with the cluster's task state changes."
-  type        = string
-}
-
-variable "log_group_arn" {
-  description = "ARN of the workers' CloudWatch log group, without a trailing :*."
-  type        = string
-}
-
 locals {
-  ecs   = split(":cluster/", var.cluster_arn)
-  tasks = "${local.ecs[0]}:task/${local.ecs[1]}/*"
-  # A definition is of a family for each image.
-  definitions = "${local.ecs[0]}:task-definition/${var.installation}-*:*"
+  # arn:aws:ecs:REGION:ACCOUNT, and what begins with it.
+  ecs         = split(":cluster/", aws_ecs_cluster.this.arn)[0]
+  tasks       = "${local.ecs}:task/${aws_ecs_cluster.this.name}/*"
+  definitions = "${local.ecs}:task-definition/${local.installation}-*:*"
 }
 
 data "aws_iam_policy_document" "dispatcher" {
@@ -39,22 +14,22 @@ data "aws_iam_policy_document" "dispatcher" {
     condition {
       test     = "ArnEquals"
       variable = "ecs:cluster"
-      values   = [var.cluster_arn]
+      values   = [aws_ecs_cluster.this.arn]
     }
   }
   statement {
     actions   = ["ecs:StopTask", "ecs:DescribeTasks"]
     resources = [local.tasks]
   }
-  # AWS knows no narrower resource for ListTasks without a container instance;
-  # the condition narrows it.
+  # AWS knows no narrower resource for ListTasks without a container instance; the
+  # condition narrows it.
   statement {
     actions   = ["ecs:ListTasks"]
     resources = ["*"]
     condition {
       test     = "ArnEquals"
       variable = "ecs:cluster"
-      values   = [var.cluster_arn]
+      values   = [aws_ecs_cluster.this.arn]
     }
   }
   statement {
@@ -78,7 +53,7 @@ data "aws_iam_policy_document" "dispatcher" {
   }
   statement {
     actions   = ["iam:PassRole"]
-    resources = var.role_arns
+    resources = [aws_iam_role.worker.arn, aws_iam_role.execution["worker"].arn]
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
@@ -87,15 +62,10 @@ data "aws_iam_policy_document" "dispatcher" {
   }
   statement {
     actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
-    resources = [var.queue_arn]
+    resources = [aws_sqs_queue.events.arn]
   }
   statement {
     actions   = ["logs:GetLogEvents"]
-    resources = ["${var.log_group_arn}:log-stream:*"]
+    resources = ["${aws_cloudwatch_log_group.workers.arn}:log-stream:*"]
   }
-}
-
-output "json" {
-  description = "The policy, for the dispatcher's task role."
-  value       = data.aws_iam_policy_document.dispatcher.json
 }
