@@ -39,13 +39,26 @@ type Version struct {
 	Functions  []FunctionSpec `json:"functions,omitempty"`
 	// Image is the default container image, where the deployer named one.
 	Image string `json:"image,omitempty"`
+	// Python is the version of it that the deployer asked for, such as "3.11"; empty
+	// means whatever the compute has.
+	Python string `json:"python,omitempty"`
 	// Bundle is the SHA-256 digest of the code archive; empty where the code
 	// comes within the image.
 	Bundle string `json:"bundle,omitempty"`
+	// Built are the container images that were made of the bundle, by digest: that of
+	// a function by the image that it names for itself, and that of all others by "".
+	// It is empty where no compute has needed images so far.
+	Built map[string]string `json:"built,omitempty"`
 	// Failure says why preparing failed, in the words of pip or Python.
 	Failure string `json:"failure,omitempty"`
 	// Claim says who prepares the version.
 	Claim *Claim `json:"claim,omitempty"`
+}
+
+// BuiltFor returns the image of the function, or "" where none is made yet.
+func (v Version) BuiltFor(function string) string {
+	f, _ := v.Function(function)
+	return v.Built[f.Image]
 }
 
 // Claim is a right to work on something that has to be renewed.

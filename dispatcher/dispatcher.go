@@ -13,6 +13,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/build"
+	"multinode/dispatcher/build/container"
 	"multinode/dispatcher/provision"
 	"multinode/streams"
 	"multinode/streams/index"
@@ -25,7 +26,10 @@ type Options struct {
 	// Index must be fed by somebody else, as by its Run.
 	Index       *index.Index
 	Provisioner provision.Provisioner
-	Builder     Builder
+	// Builder prepares versions for compute that runs folders, Images for compute that
+	// runs images: one of them is needed.
+	Builder Builder
+	Images  Images
 	// MintWorker makes a NATS credentials file for one execution's worker.
 	MintWorker func(execution, executionKey string, expires time.Time) ([]byte, error)
 	// RevokeWorkers makes the servers end the connections of these executions'
@@ -59,11 +63,25 @@ type Builder interface {
 	Keep(digests []string) error
 }
 
+// Images prepares versions as container images, by workers of the same provisioner;
+// *container.Workshop is the one.
+type Images interface {
+	Prepare(ctx context.Context, v multinode.Version, progress func(line string)) (container.Result, error)
+	// Has tells whether an image is where this dispatcher's workers are from.
+	Has(image string) bool
+	// Exited hears of the end of each worker; false: it was no build's.
+	Exited(exit provision.Exit) bool
+	// Wanted tells whether a worker is a build's, and whether anybody waits for it.
+	Wanted(ctx context.Context, w provision.Worker) (ours, wanted bool, err error)
+	// Keep removes the images that no version needs; false: a build is in the way.
+	Keep(ctx context.Context) (bool, error)
+}
+
 func (o Options) check() error {
 	var errs []error
 	for name, missing := range map[string]bool{
 		"Store": o.Store == nil, "Index": o.Index == nil, "Provisioner": o.Provisioner == nil,
-		"Builder": o.Builder == nil, "MintWorker": o.MintWorker == nil, "NATSURL": o.NATSURL == "", "APIURL": o.APIURL == "",
+		"Builder or Images": o.Builder == nil && o.Images == nil, "MintWorker": o.MintWorker == nil, "NATSURL": o.NATSURL == "", "APIURL": o.APIURL == "",
 	} {
 		if missing {
 			errs = append(errs, errors.New("dispatcher: the option "+name+" is missing"))
@@ -86,6 +104,7 @@ type Dispatcher struct {
 	cancels *cancelQueue
 	// strangers are workers that beat and have no lease here.
 	strangers *strangers
+	missing   *missing
 }
 
 // New checks the options and returns a dispatcher that does nothing before Run.
@@ -102,7 +121,7 @@ func New(o Options) (*Dispatcher, error) {
 	return &Dispatcher{
 		Options: o, log: o.Logger,
 		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{},
-		cancels: newCancelQueue(), strangers: newStrangers(o.Clock),
+		cancels: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(),
 	}, nil
 }
 
@@ -141,7 +160,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	for _, loop := range []func(context.Context) error{
 		pull, d.serveWorkers, d.servePlace, d.watchExits, d.carryCancels, d.tendRegistry, d.reap, d.reconcileRecords,
-		d.findOrphans, d.retain, d.answerStrangers, d.tendRevoked,
+		d.findOrphans, d.retain, d.answerStrangers, d.tendRevoked, d.tendImages,
 	} {
 		group.Go(func() error { return loop(ctx) })
 	}

@@ -60,7 +60,7 @@ func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
 		return provision.Intent{}, &provision.Error{Kind: provision.Permanent, Err: fmt.Errorf(
 			"version %s is a container image without uploaded code, which this server cannot run; deploy it with `multinode upgrade`", version.ID)}
 	}
-	code, err := l.d.Builder.Locate(ctx, version.Bundle, l.d.fetch(ctx, version.Bundle))
+	code, image, err := l.locate(ctx, version)
 	if err != nil {
 		return provision.Intent{}, err
 	}
@@ -81,8 +81,20 @@ func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
 			envNATSURL: l.d.NATSURL, envNATSCA: l.d.NATSCA, envExecutionKey: name,
 		},
 		Credentials: credentials,
-		Code:        provision.Code{ProjectDir: code.ProjectDir, Python: code.Python},
+		Code:        code,
+		Image:       image,
 	}, nil
+}
+
+// locate returns what the worker is to run: prepared code or an image, whichever the
+// compute takes.
+func (l *lease) locate(ctx context.Context, v multinode.Version) (provision.Code, string, error) {
+	if l.d.Images != nil {
+		image, err := l.d.imageOf(v, l.key.Function)
+		return provision.Code{}, image, err
+	}
+	code, err := l.d.Builder.Locate(ctx, v.Bundle, l.d.fetch(ctx, v.Bundle))
+	return provision.Code{ProjectDir: code.ProjectDir, Python: code.Python}, "", err
 }
 
 func (l *lease) version(ctx context.Context) (multinode.Version, error) {

@@ -35,6 +35,9 @@ func (d *Dispatcher) living(ctx context.Context, executions []string) (map[strin
 
 // exited hands on the end of a worker that another dispatcher has the lease of.
 func (d *Dispatcher) exited(exit provision.Exit) {
+	if d.Images != nil && d.Images.Exited(exit) {
+		return
+	}
 	if l := d.lease(exit.ExecutionID); l != nil {
 		notice(l.exited, exit)
 		return

@@ -66,6 +66,11 @@ func (d *Dispatcher) reapPass(ctx context.Context, gentle *singles) error {
 // wanted tells whether the worker's execution is live, and returns it: then its
 // request will be delivered, here or elsewhere, and the worker adopted.
 func (d *Dispatcher) wanted(ctx context.Context, w provision.Worker) (multinode.Execution, bool, error) {
+	if d.Images != nil {
+		if ours, wanted, err := d.Images.Wanted(ctx, w); ours {
+			return multinode.Execution{}, wanted, err
+		}
+	}
 	if w.ExecutionKey == "" {
 		return multinode.Execution{}, w.Alive, nil // cut off before anything of it was stored
 	}

@@ -78,6 +78,9 @@ func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gon
 	}
 	failpoint.Hit("dispatcher.undeployed")
 	d.log.Info("a project was undeployed", "project", p.Name)
+	if d.Builder == nil {
+		return true, nil // tendImages sees that there is less to keep
+	}
 	return true, d.Builder.Keep(d.Store.BundlesInUse())
 }
 
@@ -93,7 +96,7 @@ func (d *Dispatcher) endPreparations(ctx context.Context, p multinode.Project) (
 			continue
 		}
 		_, err := d.Store.UpdateVersion(ctx, p, v.ID, func(stored *multinode.Version) error {
-			if !claimable(*stored, "") {
+			if !claimable(*stored, multinode.VersionPreparing, "") {
 				return errClaimed
 			}
 			stored.State, stored.Failure, stored.Claim = multinode.VersionFailed, "the project was undeployed", nil

@@ -8,6 +8,7 @@ import (
 
 	"multinode"
 	"multinode/dispatcher/build"
+	"multinode/dispatcher/build/container"
 	"multinode/internal/failpoint"
 	"multinode/streams"
 )
@@ -37,12 +38,26 @@ type preparation struct {
 // claim it.
 func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multinode.Version) {
 	log := d.log.With("project", p.Name, "version", v.ID)
+	err := d.whilePreparing(ctx, p, v, func(ctx context.Context, w *preparation) error { return w.prepare(ctx) })
+	if errors.Is(err, errClaimed) {
+		log.Debug("a version is left to others", "error", err)
+		return
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Error("a version could not be prepared; it will be tried again", "error", err)
+		wait(ctx, troubleDelay)
+	}
+}
+
+// whilePreparing claims the version and runs do, or returns errClaimed. The context of
+// do ends where the claim is lost.
+func (d *Dispatcher) whilePreparing(ctx context.Context, p multinode.Project, v multinode.Version, do func(context.Context, *preparation) error) error {
 	w := &preparation{Dispatcher: d, project: p, version: v, preparer: multinode.NewID("preparer")}
 	if err := w.claim(ctx); err != nil {
 		if !errors.Is(err, errClaimed) && !errors.Is(err, streams.ErrNotFound) && ctx.Err() == nil {
-			log.Warn("a version could not be claimed", "error", err)
+			d.log.Warn("a version could not be claimed", "version", v.ID, "error", err)
 		}
-		return
+		return errClaimed
 	}
 	defer w.release(ctx)
 	ctx, lost := context.WithCancel(ctx)
@@ -50,9 +65,17 @@ func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multino
 	defer keeping.Wait()
 	defer lost()
 	keeping.Go(func() { w.keepClaim(ctx, lost) })
+	err := do(ctx, w)
+	if ctx.Err() != nil {
+		return errClaimed
+	}
+	return err
+}
 
+// prepare makes the version ready to serve, or failed.
+func (w *preparation) prepare(ctx context.Context) error {
 	failpoint.Hit("dispatcher.version_claimed")
-	functions, err := d.functionsOf(ctx, v)
+	made, err := w.make(ctx, w.version)
 	failpoint.Hit("dispatcher.version_built")
 	var failure *build.Failure
 	switch {
@@ -63,41 +86,40 @@ func (d *Dispatcher) prepare(ctx context.Context, p multinode.Project, v multino
 		// after this one was made to rely on it.
 		err = w.fail(ctx, "the uploaded code is not there any more: deploy it again")
 	case err == nil:
-		err = w.activate(ctx, functions)
+		err = w.activate(ctx, made)
 	case ctx.Err() == nil:
-		d.Store.ReportProgress(v, "the server had a problem and tries again: "+err.Error())
+		w.Store.ReportProgress(w.version, "the server had a problem and tries again: "+err.Error())
 	}
-	if errors.Is(err, errClaimed) {
-		log.Warn("a version is left to others", "error", err)
-		return
-	}
-	if err != nil && ctx.Err() == nil {
-		log.Error("a version could not be prepared; it will be tried again", "error", err)
-		wait(ctx, troubleDelay)
-	}
+	return err
 }
 
-// functionsOf learns a version's functions: from its code, or from its
-// definition where it is an image.
-func (d *Dispatcher) functionsOf(ctx context.Context, v multinode.Version) ([]multinode.FunctionSpec, error) {
-	if v.Bundle == "" {
-		return v.Functions, nil
+// make prepares a version's code and learns its functions: from the code, or from
+// the version's definition where there is an image only.
+func (d *Dispatcher) make(ctx context.Context, v multinode.Version) (container.Result, error) {
+	progress := func(line string) { d.Store.ReportProgress(v, line) }
+	switch {
+	case v.Bundle == "":
+		return container.Result{Functions: v.Functions}, nil
+	case d.Images != nil:
+		return d.Images.Prepare(ctx, v, progress)
 	}
 	environment, err := d.Store.VersionEnvironment(ctx, v)
 	if err != nil {
-		return nil, err
+		return container.Result{}, err
 	}
 	result, err := d.Builder.Prepare(ctx, build.Source{
 		Digest: v.Bundle, Bundle: d.fetch(ctx, v.Bundle), Environment: environment,
-	}, func(line string) { d.Store.ReportProgress(v, line) })
-	return result.Functions, err
+	}, progress)
+	return container.Result{Functions: result.Functions}, err
 }
 
 // activate makes the version serve, step by step; each may be repeated.
-func (w *preparation) activate(ctx context.Context, functions []multinode.FunctionSpec) error {
+func (w *preparation) activate(ctx context.Context, made container.Result) error {
 	// Requests may be delivered as soon as there are streams: the version has to
 	// know its functions by then.
-	v, err := w.update(ctx, func(stored *multinode.Version) { stored.Functions = functions })
+	v, err := w.update(ctx, func(stored *multinode.Version) {
+		stored.Functions, stored.Built = made.Functions, made.Images
+	})
 	if err != nil {
 		return err
 	}
@@ -155,7 +177,7 @@ func (w *preparation) update(ctx context.Context, change func(*multinode.Version
 // holds tells whether the claim is this preparer's. One that has run out still is,
 // until somebody takes it.
 func (w *preparation) holds(v multinode.Version) bool {
-	return v.State == multinode.VersionPreparing && v.Claim != nil && v.Claim.By == w.preparer
+	return v.State == w.version.State && v.Claim != nil && v.Claim.By == w.preparer
 }
 
 // check is for what cannot depend on the claim in one write.
@@ -170,7 +192,7 @@ func (w *preparation) check(ctx context.Context) error {
 // claim takes or renews the right to prepare the version.
 func (w *preparation) claim(ctx context.Context) error {
 	_, err := w.Store.UpdateVersion(ctx, w.project, w.version.ID, func(stored *multinode.Version) error {
-		if !claimable(*stored, w.preparer) {
+		if !claimable(*stored, w.version.State, w.preparer) {
 			return errClaimed
 		}
 		stored.Claim = &multinode.Claim{By: w.preparer, Until: time.Now().UTC().Add(claimFor)}
@@ -179,10 +201,10 @@ func (w *preparation) claim(ctx context.Context) error {
 	return err
 }
 
-// claimable tells whether the version is still to be prepared, and by nobody but
-// this preparer.
-func claimable(v multinode.Version, preparer string) bool {
-	return v.State == multinode.VersionPreparing &&
+// claimable tells whether the version is still in the state in which it was seen, as a
+// ready one is prepared again for other compute, and nobody's but this preparer's.
+func claimable(v multinode.Version, state multinode.VersionState, preparer string) bool {
+	return v.State == state &&
 		(v.Claim == nil || v.Claim.By == preparer || !time.Now().Before(v.Claim.Until))
 }
 

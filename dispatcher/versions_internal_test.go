@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"multinode"
+	"multinode/dispatcher/build/container"
 	"multinode/embedded/embeddedtest"
 	"multinode/streams"
 )
@@ -44,7 +45,7 @@ func TestASuspendedPreparerDoesNotOverrideANewerClaim(t *testing.T) {
 
 	first.release(t.Context())
 	for what, err := range map[string]error{
-		"claim": first.claim(t.Context()), "fail": first.fail(t.Context(), "late"), "activate": first.activate(t.Context(), prepared),
+		"claim": first.claim(t.Context()), "fail": first.fail(t.Context(), "late"), "activate": first.activate(t.Context(), container.Result{Functions: prepared}),
 	} {
 		if !errors.Is(err, errClaimed) {
 			t.Errorf("%s answered %v", what, err)
@@ -58,7 +59,7 @@ func TestASuspendedPreparerDoesNotOverrideANewerClaim(t *testing.T) {
 	if functions := d.Store.Functions(t.Context()); len(functions) > 0 {
 		t.Errorf("deployed are %+v", functions)
 	}
-	must(t, second.activate(t.Context(), prepared))
+	must(t, second.activate(t.Context(), container.Result{Functions: prepared}))
 	if err := first.fail(t.Context(), "late"); !errors.Is(err, errClaimed) {
 		t.Errorf("after the other one's end it answered %v", err)
 	}
@@ -76,7 +77,7 @@ func TestAPreparerWhoseProjectHasGoneLeavesItsNameFree(t *testing.T) {
 	late := beingPrepared(t, d)
 	must(t, d.Store.DeleteProject(t.Context(), late.project))
 	for what, err := range map[string]error{
-		"fail": late.fail(t.Context(), "late"), "activate": late.activate(t.Context(), prepared),
+		"fail": late.fail(t.Context(), "late"), "activate": late.activate(t.Context(), container.Result{Functions: prepared}),
 	} {
 		if !errors.Is(err, streams.ErrNotFound) {
 			t.Errorf("%s answered %v", what, err)
@@ -92,7 +93,7 @@ func TestAPreparerWhoseProjectHasGoneLeavesItsNameFree(t *testing.T) {
 		Name: "mn-invoke-" + late.project.Generation + "-p-fn", Subjects: []string{"mn.invoke.p.fn.*"},
 	})
 	must(t, err)
-	must(t, again.activate(t.Context(), prepared))
+	must(t, again.activate(t.Context(), container.Result{Functions: prepared}))
 	if v, err := d.Store.Version(t.Context(), again.project, again.version.ID); err != nil || v.State != multinode.VersionReady {
 		t.Errorf("the version is %+v: %v", v, err)
 	}

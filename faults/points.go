@@ -36,7 +36,7 @@ var (
 
 // elsewhere are folders whose points are not of the system that runs here: the
 // provisioners of other places have tests of their own.
-var elsewhere = []string{"faults", "failpoint", "python", "docker", "fargate"}
+var elsewhere = []string{"faults", "failpoint", "python", "docker", "fargate", "container"}
 
 const launchSteps = `"process." + step`
 

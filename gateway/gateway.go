@@ -91,6 +91,7 @@ func New(o Options) (*Gateway, error) {
 	for _, r := range routes {
 		g.register(g.app, r)
 	}
+	g.registerBuilds(g.app)
 	g.streams.Go(g.endVoid)
 	return g, nil
 }

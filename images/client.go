@@ -3,6 +3,7 @@ package images
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -47,7 +48,7 @@ func (c *Client) naming() []name.Option {
 func (c *Client) remote(ctx context.Context, more ...remote.Option) []remote.Option {
 	return append([]remote.Option{
 		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(authn.NewMultiKeychain(keychain(c.options.Credentials), authn.DefaultKeychain)),
+		remote.WithAuthFromKeychain(c.keychain()),
 		remote.WithTransport(cmp.Or[http.RoundTripper](c.options.Transport, remote.DefaultTransport)),
 		remote.WithUserAgent("multinode"),
 	}, more...)
@@ -61,4 +62,26 @@ func (k keychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
 		return &authn.Basic{Username: c.Username, Password: c.Password}, nil
 	}
 	return authn.Anonymous, nil
+}
+
+// Login returns what the registry of an image or a repository wants to know; both are
+// empty where it asks for nothing.
+func (c *Client) Login(ctx context.Context, reference string) (Credential, error) {
+	ref, err := name.ParseReference(reference, c.naming()...)
+	if err != nil {
+		return Credential{}, failure("%q is no name of an image: %v", reference, err)
+	}
+	found, err := authn.Resolve(ctx, c.keychain(), ref.Context())
+	if err != nil {
+		return Credential{}, fmt.Errorf("looking for the credentials of %s: %w", ref.Context().RegistryStr(), err)
+	}
+	config, err := found.Authorization()
+	if err != nil {
+		return Credential{}, fmt.Errorf("looking for the credentials of %s: %w", ref.Context().RegistryStr(), err)
+	}
+	return Credential{Username: config.Username, Password: config.Password}, nil
+}
+
+func (c *Client) keychain() authn.Keychain {
+	return authn.NewMultiKeychain(keychain(c.options.Credentials), authn.DefaultKeychain)
 }

@@ -35,6 +35,8 @@ type Config struct {
 	Environment map[string]string
 	// Command is what RunnerPath is started with; "runner" by default.
 	Command string
+	// WorkingDir is CodeFolder by default.
+	WorkingDir string
 	// User is by number; that of the constant by default.
 	User *int
 	// KeepUser leaves the user to the base, where it names one.
@@ -94,7 +96,7 @@ func (docker) MediaType() (types.MediaType, error) { return types.DockerLayer, n
 
 func (c Config) apply(to *v1.Config, base Base) {
 	to.Entrypoint, to.Cmd = []string{RunnerPath, cmp.Or(c.Command, "runner")}, nil
-	to.WorkingDir, to.Healthcheck = CodeFolder, nil
+	to.WorkingDir, to.Healthcheck = cmp.Or(c.WorkingDir, CodeFolder), nil
 	if !c.KeepUser || to.User == "" {
 		user := User
 		if c.User != nil {
@@ -113,7 +115,7 @@ func (c Config) apply(to *v1.Config, base Base) {
 	if c.Python != "" {
 		set(to, "MULTINODE_PYTHON", c.Python)
 	}
-	set(to, "MULTINODE_PROJECT_DIR", CodeFolder)
+	set(to, "MULTINODE_PROJECT_DIR", to.WorkingDir)
 	for _, name := range slices.Sorted(maps.Keys(c.Environment)) {
 		set(to, name, c.Environment[name])
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -51,6 +52,62 @@ func (c *Client) push(ctx context.Context, repository, tag string, what interfac
 		return "", explain("pushing the image to "+repository, err)
 	}
 	return byDigest.String(), nil
+}
+
+// Import stores a base in a repository of ours, where builds and engines have it
+// without the registry that it came from, and returns it as it is known there.
+func (c *Client) Import(ctx context.Context, base Base, repository string) (Base, error) {
+	reference, err := c.Push(ctx, repository, "base-"+short(base.Digest), base.image)
+	if err != nil {
+		return Base{}, err
+	}
+	base.Reference = reference
+	return base, nil
+}
+
+// short is enough of a digest to tell images apart in one repository.
+func short(digest string) string {
+	_, hex, _ := strings.Cut(digest, ":")
+	return hex[:min(len(hex), 32)]
+}
+
+// Find returns the reference by digest of the image that a tag names, if there is one.
+func (c *Client) Find(ctx context.Context, repository, tag string) (reference string, ok bool, err error) {
+	repo, err := name.NewRepository(repository, c.naming()...)
+	if err != nil {
+		return "", false, failure("%q is no name of a repository of images: %v", repository, err)
+	}
+	found, err := remote.Head(repo.Tag(tag), c.remote(ctx)...)
+	var answer *transport.Error
+	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, explain("looking for "+tag+" in "+repository, err)
+	}
+	return repo.Digest(found.Digest.String()).String(), true, nil
+}
+
+// TopLayer returns the last layer of an image, as it is in the registry: put on
+// another image of the same repository, nothing of it is uploaded.
+func (c *Client) TopLayer(ctx context.Context, reference string) (v1.Layer, error) {
+	doing := "reading the image " + reference
+	ref, err := name.ParseReference(reference, c.naming()...)
+	if err != nil {
+		return nil, failure("%q is no name of an image: %v", reference, err)
+	}
+	image, err := remote.Image(ref, c.remote(ctx)...)
+	if err != nil {
+		return nil, explain(doing, err)
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return nil, explain(doing, err)
+	}
+	if len(layers) == 0 {
+		return nil, failure("the image %s has no layers", reference)
+	}
+	return layers[len(layers)-1], nil
 }
 
 // PushLayer stores a single layer under a tag, where CachedLayer finds it.

@@ -66,6 +66,7 @@ type Store struct {
 	codeStream     jetstream.Stream
 
 	workerSecret []byte
+	buildSecret  []byte
 	yieldNotices noticeHub
 	pressure     pressure
 	stop         context.CancelFunc
@@ -89,7 +90,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Store{options: o, nc: nc, js: js, log: o.Logger, now: func() time.Time { return o.Clock().UTC() }, stop: stop}
-	for _, step := range []func(context.Context) error{s.readPressure, s.openBuckets, s.openStreams, s.loadWorkerSecret} {
+	for _, step := range []func(context.Context) error{s.readPressure, s.openBuckets, s.openStreams, s.loadSecrets} {
 		if err := step(ctx); err != nil {
 			stop()
 			return nil, explainServer(err)

@@ -26,6 +26,7 @@ const (
 	tellSubjects    = "mn.worker.tell"
 	cancelSubjects  = "mn.cancel"
 	buildSubjects   = "mn.build"
+	builtSubjects   = "mn.built"
 	placeSubjects   = "mn.place"
 	exitSubject     = "mn.exit"
 
@@ -176,6 +177,21 @@ func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 
 func logSubject(k multinode.ExecutionKey) string { return logSubjects + "." + ExecutionKeyName(k) }
 
+// BuildKeyName is the key of a build, in the place of an execution's.
+func BuildKeyName(k BuildKey) string { return buildKey(k.Project, k.Generation, k.Version) }
+
+// ParseBuildKey is the inverse of BuildKeyName.
+func ParseBuildKey(key string) (BuildKey, error) {
+	names, err := parseTokens(key, 4)
+	if err == nil && names[0] != "build" {
+		err = fmt.Errorf("key %q is no build's", key)
+	}
+	if err != nil {
+		return BuildKey{}, err
+	}
+	return BuildKey{Project: names[1], Generation: names[2], Version: names[3]}, nil
+}
+
 // maxReadableStream leaves room below the 255 bytes that a stream's name, which
 // is also a folder's, may have.
 const maxReadableStream = 200
@@ -211,4 +227,11 @@ func revocationKey(execution string) string { return join("revoked", execution) 
 
 func claimKey(name string) string { return join("claim", name) }
 
-const workerSecretKey = "secret.workers"
+func buildKey(project, generation, version string) string {
+	return join("build", project, generation, version)
+}
+
+const (
+	workerSecretKey = "secret.workers"
+	buildSecretKey  = "secret.builds"
+)

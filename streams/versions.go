@@ -49,6 +49,9 @@ func (s *Store) removeVersion(ctx context.Context, v multinode.Version) error {
 		return err
 	}
 	failpoint.Hit("streams.environment_removed")
+	if err := s.registry.remove(ctx, buildKey(v.Project, v.Generation, v.ID)); err != nil {
+		return err
+	}
 	if err := s.registry.remove(ctx, versionKey(v.Project, v.Generation, v.ID)); err != nil {
 		return err
 	}
@@ -97,4 +100,15 @@ func (s *Store) VersionEnvironment(ctx context.Context, v multinode.Version) (ma
 		return nil, err
 	}
 	return decode[map[string]string](stored.Value())
+}
+
+// ImagesInUse returns the images that were made for versions, by digest.
+func (s *Store) ImagesInUse() []string {
+	var images []string
+	for _, v := range all[multinode.Version](s.registry, "version.") {
+		for _, image := range v.Built {
+			images = append(images, image)
+		}
+	}
+	return images
 }

@@ -62,18 +62,25 @@ func (s *Store) lives(ctx context.Context, k multinode.ExecutionKey) (bool, erro
 	return ok && live.ID == k.ID, err
 }
 
-// loadWorkerSecret reads the secret that signs workers' keys; the first to come
-// makes it.
-func (s *Store) loadWorkerSecret(ctx context.Context) error {
+// loadSecrets reads the secrets that sign workers' keys and builds' tickets.
+func (s *Store) loadSecrets(ctx context.Context) (err error) {
+	if s.workerSecret, err = s.loadSecret(ctx, workerSecretKey); err != nil {
+		return classify("load the secret of the workers' keys", err)
+	}
+	s.buildSecret, err = s.loadSecret(ctx, buildSecretKey)
+	return classify("load the secret of the builds' tickets", err)
+}
+
+// loadSecret reads a secret; the first to come makes it.
+func (s *Store) loadSecret(ctx context.Context, key string) ([]byte, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails: crypto/rand ends the program instead
-	_, err := s.registry.kv.Create(ctx, workerSecretKey, secret)
+	_, err := s.registry.kv.Create(ctx, key, secret)
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		var stored jetstream.KeyValueEntry
-		if stored, err = s.registry.kv.Get(ctx, workerSecretKey); err == nil {
+		if stored, err = s.registry.kv.Get(ctx, key); err == nil {
 			secret = stored.Value()
 		}
 	}
-	s.workerSecret = secret
-	return classify("load the secret of the workers' keys", err)
+	return secret, err
 }

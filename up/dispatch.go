@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"multinode/dispatcher"
-	"multinode/dispatcher/build"
-	"multinode/dispatcher/provision/process"
 	"multinode/streams"
 )
 
@@ -41,24 +38,15 @@ func persist(ctx context.Context, log *slog.Logger, loop func(context.Context) e
 }
 
 // dispatch runs a dispatcher. Its options are complete: the addresses are set.
-func (s *System) dispatch(c core, d Dispatch, ca string, mint minter, revoke revokeWorkers, log *slog.Logger) error {
+func (s *System) dispatch(ctx context.Context, c core, d Dispatch, ca string, mint minter, revoke revokeWorkers, log *slog.Logger) error {
 	log = log.With("part", "dispatcher")
-	options := process.DefaultOptions(s.DataDir)
-	options.Command, options.Logger = d.Worker, log
-	provisioner, err := process.New(options)
-	if err != nil {
-		return err
-	}
-	s.onEnd("provisioner", func(context.Context) error { return provisioner.Close() })
-	builder, err := build.New(build.Options{
-		Dir: filepath.Join(s.DataDir, "builds"), Environments: d.Environments, Python: d.Python, Logger: log,
-	})
+	on, err := s.compute(ctx, c, d, log)
 	if err != nil {
 		return err
 	}
 	workers, err := dispatcher.New(dispatcher.Options{
-		Store: c.store, Index: c.index, Provisioner: provisioner, Builder: builder,
-		MintWorker: mint.MintWorker, RevokeWorkers: revoke, NATSURL: d.WorkerNATSURL, NATSCA: ca, APIURL: d.APIURL, Logger: log,
+		Store: c.store, Index: c.index, Provisioner: on.provisioner, Builder: on.builder, Images: on.images,
+		MintWorker: mint.MintWorker, RevokeWorkers: revoke, NATSURL: on.natsURL, NATSCA: ca, APIURL: on.apiURL, Logger: log,
 		Retention: d.Retention, RetentionBytes: d.RetentionBytes,
 	})
 	if err != nil {

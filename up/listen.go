@@ -19,12 +19,17 @@ import (
 // listen opens the API's port: the wanted one, else the one this data folder used
 // before, else any free one.
 func listen(ctx context.Context, dir, address string) (net.Listener, error) {
+	return listenKept(ctx, filepath.Join(dir, "api-port"), address)
+}
+
+// listenKept opens the wanted port, else the one that the file names, which is
+// written anew.
+func listenKept(ctx context.Context, path, address string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
 	from := "asked for"
-	path := filepath.Join(dir, "api-port")
 	if port == "0" {
 		before, err := os.ReadFile(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -50,6 +50,13 @@ type API struct {
 
 // Dispatch says how invocations are run.
 type Dispatch struct {
+	// Provisioner is the kind of compute; empty means ProcessProvisioner.
+	Provisioner string
+	Docker      Docker
+	Containers  Containers
+	// MaxWorkers is how many workers of this dispatcher may run at a time; 0 means no
+	// limit.
+	MaxWorkers int
 	// Worker is the command that runs a worker; empty means this executable with
 	// the argument "runner".
 	Worker []string
@@ -147,6 +154,9 @@ func (o DispatcherOptions) Check() error {
 	if o.APIURL == "" {
 		errs = append(errs, errors.New("the URL is not set at which workers reach the API"))
 	}
+	if o.Provisioner == DockerProvisioner && o.Containers.Repository == "" {
+		errs = append(errs, errors.New("the repository is not set where images are kept: all dispatchers need the same one"))
+	}
 	if o.Authority == "" {
 		errs = append(errs, errors.New("the authority's file, with which workers' credentials are signed, is not set"))
 	}
@@ -186,8 +196,8 @@ func (d Dispatch) check() error {
 	if d.Retention < 0 || d.RetentionBytes < 0 {
 		return errors.New("the retention of finished invocations is negative")
 	}
-	if d.APIURL == "" {
-		return nil
+	if err := d.checkProvisioner(); err != nil || d.APIURL == "" {
+		return err
 	}
 	if u, err := url.Parse(d.APIURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("the API's URL %q is not like https://HOST", d.APIURL)

@@ -45,7 +45,7 @@ func Start(ctx context.Context, o Options) (*System, error) {
 		if err != nil {
 			return err
 		}
-		if err := s.dispatch(c, d, ca, s.server, s.server.RevokeWorkers, o.Logger); err != nil {
+		if err := s.dispatch(ctx, c, d, ca, s.server, s.server.RevokeWorkers, o.Logger); err != nil {
 			return err
 		}
 		if err := s.serve(c, o.API, listener, o.Logger); err != nil {
@@ -136,7 +136,7 @@ func StartDispatcher(ctx context.Context, o DispatcherOptions) (*System, error) 
 		if d.WorkerNATSURL == "" {
 			d.WorkerNATSURL = o.URL
 		}
-		if err := s.dispatch(c, d, ca, authority, s.newRevoker(o.NATS, authority, o.Logger).RevokeWorkers, o.Logger); err != nil {
+		if err := s.dispatch(ctx, c, d, ca, authority, s.newRevoker(o.NATS, authority, o.Logger).RevokeWorkers, o.Logger); err != nil {
 			return err
 		}
 		return c.index.Ready(ctx)

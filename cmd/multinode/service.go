@@ -112,6 +112,7 @@ func apiFlags(cmd *cobra.Command, o *up.API, drain time.Duration) {
 }
 
 func dispatchFlags(cmd *cobra.Command, o *up.Dispatch, apiDefault, natsDefault string) {
+	computeFlags(cmd, o)
 	cmd.Flags().StringVar(&o.Python, "python", "", "interpreter that projects run on (default: python3 of the PATH)")
 	cmd.Flags().StringVar(&o.APIURL, "api-url", "", "URL at which workers reach the API"+apiDefault)
 	cmd.Flags().StringVar(&o.WorkerNATSURL, "worker-nats-url", "", "URL at which workers reach NATS (default: "+natsDefault+")")

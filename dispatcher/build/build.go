@@ -48,6 +48,8 @@ type Options struct {
 	// Python is the interpreter that environments are made with, "python3" by
 	// default: a path, or a name to look up in PATH.
 	Python string
+	// SystemPackages lets environments have the packages of the interpreter itself.
+	SystemPackages bool
 	// InstallTimeout bounds pip, InspectTimeout the import of main.py.
 	InstallTimeout, InspectTimeout time.Duration
 	Logger                         *slog.Logger
@@ -155,6 +157,9 @@ func New(o Options) (*Builder, error) {
 	}
 	return b, b.sweep()
 }
+
+// PythonVersion is that of the interpreter, such as "3.11.7".
+func (b *Builder) PythonVersion() string { return b.python.Version }
 
 // Prepare makes the version's code ready and returns its functions. It calls
 // progress, which may be nil, with lines for the user while it works, from one

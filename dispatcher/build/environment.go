@@ -85,7 +85,11 @@ func (b *Builder) environmentKey(needs requirements, digest string) (string, err
 		return "", err
 	}
 	sum := sha256.New()
-	for _, part := range []string{b.python.Build, sources, digest, needs.normal} {
+	parts := []string{b.python.Build, sources, digest, needs.normal}
+	if b.options.SystemPackages {
+		parts = append(parts, "system packages")
+	}
+	for _, part := range parts {
 		fmt.Fprintf(sum, "%d\n%s\n", len(part), part)
 	}
 	// Half of the digest is enough, and keeps paths short: some systems cut "#!"

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -37,6 +38,9 @@ func (b *Builder) venv(ctx context.Context, env environment, lock *os.File) (pip
 		}
 		args = []string{"-I", "-m", "venv", "--without-pip", env.dir}
 		pip = []string{"-Iu", folder}
+	}
+	if b.options.SystemPackages {
+		args = slices.Insert(args, 3, "--system-site-packages")
 	}
 	var said tail
 	c := command{

@@ -8,6 +8,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,9 +16,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -104,10 +107,14 @@ func (o Options) build(ctx context.Context, what order.Order, tell func(string))
 	}
 	code, err := build.New(build.Options{
 		Dir: filepath.Join(o.Dir, "cache"), Environments: o.Environments, Python: o.Python, Logger: o.Logger,
+		SystemPackages: what.SystemPackages,
 	})
 	if err != nil {
 		// The base has no Python that will do: that is for whoever chose it.
 		return order.Report{}, &build.Failure{Detail: "the base image " + base.Reference + " cannot be built on: " + err.Error()}
+	}
+	if has := code.PythonVersion(); what.Python != "" && !strings.HasPrefix(has+".", what.Python+".") {
+		return order.Report{}, &build.Failure{Detail: fmt.Sprintf("the project asks for Python %s, and %s has %s", what.Python, cmp.Or(what.BaseName, what.Base), has)}
 	}
 	source := build.Source{
 		Digest: what.Bundle, Environment: what.Environment,
@@ -135,7 +142,7 @@ func (o Options) build(ctx context.Context, what order.Order, tell func(string))
 	if layers[0], err = store.layer(ctx, at.Python, tell); err != nil {
 		return order.Report{}, err
 	}
-	if layers[1], err = images.RunnerLayer(o.Dir, o.Program); err != nil {
+	if layers[1], err = o.runner(ctx, registry, what); err != nil {
 		return order.Report{}, err
 	}
 	if err := compile(ctx, at.Python, at.ProjectDir, images.CodeFolder); err != nil {
@@ -145,16 +152,37 @@ func (o Options) build(ctx context.Context, what order.Order, tell func(string))
 		return order.Report{}, err
 	}
 	bin := path.Join(EnvironmentsFolder, env.Key, "bin")
-	image, err := images.With(base, images.Config{Python: path.Join(bin, "python"), Path: bin, Labels: what.Labels}, layers...)
+	labels := map[string]string{"base": what.BaseName}
+	if what.BaseName == "" {
+		labels["base"] = base.Reference
+	}
+	maps.Copy(labels, what.Labels)
+	image, err := images.With(base, images.Config{
+		Python: path.Join(bin, "python"), Path: bin, Labels: labels, KeepUser: what.SystemPackages,
+	}, layers...)
 	if err != nil {
 		return order.Report{}, err
 	}
 	tell("Pushing the image")
-	reference, err := registry.Push(ctx, what.Repository, "code-"+what.Bundle, image)
+	reference, err := registry.Push(ctx, what.Repository, codeTag(what.Bundle, base), image)
 	if err != nil {
 		return order.Report{}, err
 	}
 	return order.Report{Functions: prepared.Functions, Image: reference, Base: base.Digest}, nil
+}
+
+// runner returns the layer of the runner.
+func (o Options) runner(ctx context.Context, registry *images.Client, what order.Order) (v1.Layer, error) {
+	if what.Runner != "" {
+		return registry.TopLayer(ctx, what.Runner)
+	}
+	return images.RunnerLayer(o.Dir, o.Program)
+}
+
+// codeTag keeps an image in a registry that removes what has no tag.
+func codeTag(bundle string, base images.Base) string {
+	sum := sha256.Sum256([]byte(bundle + "\n" + base.Digest))
+	return "code-" + hex.EncodeToString(sum[:16])
 }
 
 // dependenciesTag names all that the layer of dependencies depends on.

@@ -5,21 +5,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-
 	"multinode/images"
+	"multinode/images/imagestest"
 	"multinode/images/order"
-	"multinode/internal/pythontest"
 )
 
 // desk gives out the order of a control over HTTP.
@@ -41,15 +34,6 @@ func (d desk) Report(ctx context.Context, _ order.Ticket, r order.Report) error 
 	return d.control.Report(ctx, r)
 }
 
-// engine returns the arguments before those of docker. Without an engine the test
-// is skipped on a user's machine.
-func engine(t testing.TB) {
-	t.Helper()
-	if err := exec.CommandContext(t.Context(), "docker", "version").Run(); err != nil {
-		pythontest.MustOnCI(t, "no container engine: docker version: "+err.Error())
-	}
-}
-
 func docker(t testing.TB, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -58,99 +42,23 @@ func docker(t testing.TB, args ...string) (string, error) {
 	return string(out), err
 }
 
-const filesOfPython = `
-import glob, os, subprocess, sys, sysconfig
-exe = os.path.realpath(sys.executable)
-lib = sysconfig.get_path("stdlib")
-wheels = sysconfig.get_config_var("WHEEL_PKG_DIR")
-print(exe)
-print(lib)
-if wheels: print(wheels)
-for link in (os.path.join(os.path.dirname(exe), "python3"), "/bin/sh"):
-    if os.path.realpath(link) != link: print(link)
-print(os.path.realpath("/bin/sh"))
-seen = set()
-for program in [exe, "/bin/sh"] + glob.glob(lib + "/lib-dynload/*.so"):
-    for line in subprocess.run(["ldd", program], capture_output=True, text=True).stdout.splitlines():
-        for word in line.split():
-            if word.startswith("/"): seen.add(word)
-print("\n".join(sorted(seen)))
-`
-
-// pythonBase makes an image of this machine's Python and the libraries that it needs.
-func pythonBase(t testing.TB) v1.Image {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "python3", "-c", filesOfPython).Output()
-	must(t, err)
-	files := strings.Split(strings.TrimSpace(string(out)), "\n")
-	skip := func(path string, _ os.DirEntry) bool {
-		name := filepath.Base(path)
-		return name == "__pycache__" || name == "site-packages" || name == "dist-packages" || name == "test" || strings.HasPrefix(name, "config-")
-	}
-	contents := []images.Content{{From: t.TempDir(), To: "/tmp"}}
-	for _, file := range files {
-		from := file
-		if strings.Contains(file, ".so") {
-			from, err = filepath.EvalSymlinks(file)
-			must(t, err)
-		}
-		contents = append(contents, images.Content{From: from, To: file, Skip: skip})
-	}
-	layer, err := images.NewLayer(t.TempDir(), contents...)
-	must(t, err)
-	image, err := mutate.AppendLayers(empty.Image, layer)
-	must(t, err)
-	image, err = mutate.ConfigFile(image, config(t, image, filepath.Dir(files[0])))
-	must(t, err)
-	return image
-}
-
-func config(t testing.TB, image v1.Image, bin string) *v1.ConfigFile {
-	t.Helper()
-	c, err := image.ConfigFile()
-	must(t, err)
-	c = c.DeepCopy()
-	c.OS, c.Architecture = "linux", "amd64"
-	c.Config.Env = []string{"PATH=" + bin + ":/usr/local/bin:/usr/bin:/bin"}
-	return c
-}
-
-// pipArguments are those of docker that give a container what pip has here.
-func pipArguments() []string {
-	var args []string
-	mount := func(path string) {
-		if _, err := os.Stat(path); err == nil && filepath.IsAbs(path) {
-			args = append(args, "-v", path+":"+path+":ro")
-		}
-	}
-	for _, pair := range os.Environ() {
-		name, value, _ := strings.Cut(pair, "=")
-		if upper := strings.ToUpper(name); strings.HasPrefix(upper, "PIP_") || strings.HasSuffix(upper, "_PROXY") {
-			args = append(args, "-e", pair)
-			mount(value)
-		}
-	}
-	mount("/etc/pip.conf")
-	return args
-}
-
 // workshop is all that a build in a container needs.
 type workshop struct {
 	*hub
 	image string // with the builder in it
+	// options are more of those of docker run.
+	options []string
 }
 
 func newWorkshop(t testing.TB) workshop {
 	t.Helper()
-	engine(t)
+	imagestest.RequireEngine(t)
 	h := newHub(t)
-	h.store(t, "python:3", pythonBase(t))
-	program := filepath.Join(t.TempDir(), "multinode")
-	c := exec.CommandContext(t.Context(), "go", "build", "-o", program, "multinode/cmd/multinode")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	python, err := imagestest.PythonBase(t.Context(), t.TempDir())
+	must(t, err)
+	h.store(t, "python:3", python)
+	program, err := imagestest.Program(t.Context(), t.TempDir())
+	must(t, err)
 	client := images.New(images.Options{})
 	base, err := client.Base(t.Context(), h.host+"/python:3", images.LinuxAMD64)
 	must(t, err)
@@ -162,7 +70,7 @@ func newWorkshop(t testing.TB) workshop {
 	reference, err := client.Push(t.Context(), h.host+"/projects/p", "builder", image)
 	must(t, err)
 	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "-f", reference).Run() })
-	return workshop{h, reference}
+	return workshop{hub: h, image: reference}
 }
 
 // build runs an order in a container, and returns what that wrote.
@@ -173,10 +81,10 @@ func (w workshop) build(t testing.TB, c *control) string {
 	must(t, err)
 	server := httptest.NewServer(&order.Handler{Path: "/", Secret: secret, Desk: desk{c}, Logger: slog.New(slog.DiscardHandler)})
 	defer server.Close()
-	out, err := docker(t, slices.Concat([]string{
+	out, err := docker(t, append(append([]string{
 		"run", "--rm", "--network=host", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-limit=200",
 		"-e", "MULTINODE_BUILD_URL=" + server.URL, "-e", "MULTINODE_BUILD_TICKET=" + ticket,
-	}, pipArguments(), []string{w.image})...)
+	}, w.options...), w.image)...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -26,6 +26,10 @@ func Program(ctx context.Context, getenv func(string) string, logger *slog.Logge
 	if err := errors.Join(closeMemory(), os.Unsetenv(TicketVariable)); err != nil {
 		return fmt.Errorf("hiding the ticket from the user's code: %w", err)
 	}
+	// Base images have it where a fresh volume is: not in memory, as /tmp may be.
+	if err := os.MkdirAll(os.TempDir(), 0o700); err != nil {
+		return fmt.Errorf("making a folder to build in: %w", err)
+	}
 	err := Run(ctx, Options{Control: order.NewClient(url, ticket), Logger: logger})
 	if errors.Is(err, order.ErrOver) {
 		logger.Info("this build is not wanted any more")

@@ -3,6 +3,7 @@ package order
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,8 +16,10 @@ import (
 // the server fails for a moment.
 type Client struct {
 	url, ticket string
-	http        *http.Client
-	delay       time.Duration
+	// session is known to this process alone: what else finds the ticket is refused.
+	session string
+	http    *http.Client
+	delay   time.Duration
 }
 
 // tries is how often a request is made in all; the delay doubles between them.
@@ -28,7 +31,7 @@ const (
 // NewClient returns the client of a build. The URL is that of the Handler's path.
 func NewClient(url, ticket string) *Client {
 	return &Client{
-		url: strings.TrimSuffix(url, "/") + "/", ticket: ticket, delay: firstDelay,
+		url: strings.TrimSuffix(url, "/") + "/", ticket: ticket, session: rand.Text(), delay: firstDelay,
 		http: &http.Client{Transport: http.DefaultTransport},
 	}
 }
@@ -98,6 +101,7 @@ func (c *Client) once(ctx context.Context, method, what string, body []byte) (co
 		return nil, false, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.ticket)
+	request.Header.Set(SessionHeader, c.session)
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return nil, true, fmt.Errorf("asking the control plane for the %s: %w", what, err)

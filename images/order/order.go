@@ -21,6 +21,16 @@ type Order struct {
 	Environment map[string]string `json:"environment,omitempty"`
 	// Base is the image that the builder runs in, without the builder, by digest.
 	Base string `json:"base"`
+	// BaseName is what people know the base by: it is noted in the image.
+	BaseName string `json:"base_name,omitempty"`
+	// Runner is an image whose top layer is the runner, by digest; where it is empty,
+	// the program that builds is packed.
+	Runner string `json:"runner,omitempty"`
+	// SystemPackages lets the code have the packages of the base's own Python, too, and
+	// the user of the base: it is an image of the project's own.
+	SystemPackages bool `json:"system_packages,omitempty"`
+	// Python is the version of it that the project asks for; empty for none.
+	Python string `json:"python,omitempty"`
 	// Platform is such as "linux/amd64".
 	Platform string `json:"platform"`
 	// Repository is where the image goes.

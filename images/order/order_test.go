@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,14 +24,17 @@ var ticket = order.Ticket{Project: "p", Generation: "g", Version: "v1", Attempt:
 
 // desk has one version.
 type desk struct {
-	over   bool
-	asked  order.Ticket
-	lines  []string
-	report order.Report
-	order  order.Order
+	over    bool
+	session []string
+	asked   order.Ticket
+	lines   []string
+	report  order.Report
+	order   order.Order
 }
 
 func (d *desk) check(t order.Ticket) error {
+	d.session = append(d.session, t.Session)
+	t.Session = ""
 	d.asked = t
 	if d.over {
 		return order.ErrOver
@@ -97,6 +101,9 @@ func TestFromOrderToReport(t *testing.T) {
 	must(t, c.Progress(t.Context(), []string{"one", "two"}))
 	report := order.Report{Functions: functions, Image: "r/p@sha256:0", Base: "sha256:1"}
 	must(t, c.Report(t.Context(), report))
+	if first := d.session[0]; len(first) < 20 || slices.ContainsFunc(d.session, func(s string) bool { return s != first }) {
+		t.Errorf("one builder calls itself %q", d.session)
+	}
 	if strings.Join(d.lines, " ") != "one two" || !reflect.DeepEqual(d.report, report) {
 		t.Errorf("%q, %+v", d.lines, d.report)
 	}

@@ -19,6 +19,10 @@ type Ticket struct {
 	// Attempt is whose claim on the version the build works under.
 	Attempt string    `json:"attempt"`
 	Expires time.Time `json:"expires"`
+
+	// Session is what the builder that shows the ticket calls itself. It is no part of
+	// the ticket: the desk binds the attempt to the first one that it sees.
+	Session string `json:"-"`
 }
 
 // ErrTicket means that a ticket was not made with this secret, or is too old.

@@ -89,7 +89,7 @@ func (p *Provisioner) size(intent provision.Intent) size {
 func gib(n float64) int64 { return int64(math.Round(n * (1 << 30))) }
 
 // configure says what the container is to be.
-func (p *Provisioner) configure(intent provision.Intent, from image.InspectResponse, network string) (*container.Config, *container.HostConfig) {
+func (p *Provisioner) configure(intent provision.Intent, from image.InspectResponse, network bridge) (*container.Config, *container.HostConfig) {
 	s := p.size(intent)
 	config := &container.Config{
 		Image: intent.Image,
@@ -102,7 +102,7 @@ func (p *Provisioner) configure(intent provision.Intent, from image.InspectRespo
 	}
 	yes, pids := true, p.options.PIDs
 	host := &container.HostConfig{
-		NetworkMode:    container.NetworkMode(network),
+		NetworkMode:    container.NetworkMode(network.id),
 		Init:           &yes,
 		ReadonlyRootfs: true,
 		CapDrop:        []string{"ALL"},
@@ -115,6 +115,9 @@ func (p *Provisioner) configure(intent provision.Intent, from image.InspectRespo
 		Resources: container.Resources{
 			NanoCPUs: s.nanoCPUs, Memory: s.memory, MemorySwap: s.memory, PidsLimit: &pids,
 		},
+	}
+	if !p.desktop { // its own engine knows the name
+		host.ExtraHosts = []string{HostName + ":" + network.gateway}
 	}
 	var own []string
 	if from.Config != nil {

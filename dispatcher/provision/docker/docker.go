@@ -28,7 +28,8 @@ type Provisioner struct {
 	engine   *client.Client
 	self     string // names this provisioner among those of the place
 	place    string
-	host     string
+	desktop  bool // the engine is in a virtual machine
+	platform string
 	cpus     float64 // what the engine has
 	networks networks
 
@@ -82,10 +83,8 @@ func (p *Provisioner) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the network of the workers: %w", err)
 	}
-	p.host = network.gateway
-	if info.OperatingSystem == "Docker Desktop" { // its engine is in a virtual machine
-		p.host = "host.docker.internal"
-	}
+	p.platform = "linux/" + architecture(info.Architecture)
+	p.desktop = info.OperatingSystem == "Docker Desktop"
 	// Engines on machines that were cloned, or that share their keys, may have one
 	// ID. A network has an ID of its own everywhere.
 	sum := sha256.Sum256([]byte(info.ID + "\x00" + network.id + "\x00" + p.options.Namespace))
@@ -98,9 +97,34 @@ func (p *Provisioner) open(ctx context.Context) error {
 // place.
 func (p *Provisioner) Place() string { return p.place }
 
-// HostAddress is the address of the engine's host as workers see it. What they
-// are to reach there has to listen on it.
-func (p *Provisioner) HostAddress() string { return p.host }
+// HostName is what workers call the engine's host.
+const HostName = "host.docker.internal"
+
+// HostAddress is the address of the engine's host as workers see it. What they are to
+// reach there has to listen on it, and may turn away who is not in the network. Both
+// are empty for an engine that lets them reach the host's loopback by HostName.
+func (p *Provisioner) HostAddress() (address, network string) {
+	if p.desktop {
+		return "", ""
+	}
+	p.networks.mu.Lock()
+	defer p.networks.mu.Unlock()
+	return p.networks.known.gateway, p.networks.known.subnet
+}
+
+// Platform is that of the engine, such as "linux/amd64".
+func (p *Provisioner) Platform() string { return p.platform }
+
+// architecture turns the kernel's name for it into that of images.
+func architecture(machine string) string {
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return machine
+}
 
 // Exits implements provision.Provisioner.
 func (p *Provisioner) Exits() <-chan provision.Exit { return p.exits }

@@ -110,7 +110,7 @@ func (p *Provisioner) create(ctx context.Context, intent provision.Intent) error
 	if err != nil {
 		return err
 	}
-	config, host := p.configure(intent, image, network.id)
+	config, host := p.configure(intent, image, network)
 	begun := time.Now()
 	made, err := p.engine.ContainerCreate(ctx, config, host, nil, nil, p.name(intent.ExecutionID))
 	if err != nil {

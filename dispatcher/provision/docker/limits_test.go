@@ -177,7 +177,7 @@ func TestTheEngineEnforcesTheLimits(t *testing.T) {
 
 func TestWorkersCannotReachEachOther(t *testing.T) {
 	s := newStage(t, nil)
-	hub, err := net.Listen("tcp", net.JoinHostPort(s.HostAddress(), "0"))
+	hub, err := net.Listen("tcp", net.JoinHostPort(hostOf(s.Provisioner), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

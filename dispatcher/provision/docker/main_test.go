@@ -3,6 +3,7 @@ package docker_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -37,7 +38,7 @@ func TestContract(t *testing.T) {
 	provisiontest.Run(t, func(t *testing.T) provisiontest.Place {
 		s := newSite(t)
 		return provisiontest.Place{
-			Host:   s.open(t, s.options(0)).HostAddress(),
+			Host:   hostOf(s.open(t, s.options(0))),
 			Open:   func(t *testing.T, maxWorkers int) provision.Provisioner { return s.open(t, s.options(maxWorkers)) },
 			Intent: func(_ *testing.T, id string) provision.Intent { return s.intent(id) },
 			Impossible: func(_ *testing.T, id string) provision.Intent {
@@ -47,6 +48,12 @@ func TestContract(t *testing.T) {
 			},
 		}
 	})
+}
+
+// hostOf is where workers find what listens for them on this machine.
+func hostOf(p *docker.Provisioner) string {
+	address, _ := p.HostAddress()
+	return cmp.Or(address, docker.HostName)
 }
 
 // requireEngine skips where no engine answers, except in CI.

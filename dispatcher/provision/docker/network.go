@@ -13,7 +13,7 @@ import (
 )
 
 // bridge is the network of the workers.
-type bridge struct{ id, gateway string }
+type bridge struct{ id, gateway, subnet string }
 
 // networks remembers it.
 type networks struct {
@@ -57,7 +57,7 @@ func (p *Provisioner) network(ctx context.Context) (bridge, error) {
 	}
 	for _, pool := range found.IPAM.Config {
 		if pool.Gateway != "" {
-			p.networks.known = bridge{id: found.ID, gateway: pool.Gateway}
+			p.networks.known = bridge{id: found.ID, gateway: pool.Gateway, subnet: pool.Subnet}
 			return p.networks.known, nil
 		}
 	}

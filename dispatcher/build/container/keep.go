@@ -1,0 +1,64 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"multinode"
+	"multinode/streams"
+)
+
+// Keep removes images that no version needs, here and, where the repository is this
+// installation's own, there. While a build runs it does
+// nothing and returns false.
+func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
+	if !w.using.TryLock() {
+		return false, nil
+	}
+	defer w.using.Unlock()
+	references := w.options.Store.ImagesInUse()
+	fresh, err := w.freshDigests(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, digest := range fresh {
+		references = append(references, w.options.Repository+"@"+digest)
+	}
+	var errs []error
+	if w.options.RetainHere != nil {
+		errs = append(errs, w.options.RetainHere(ctx, w.options.Repository, references))
+	}
+	if w.options.Retain != nil {
+		digests := make([]string, 0, len(references))
+		for _, reference := range references {
+			_, digest, _ := strings.Cut(reference, "@")
+			digests = append(digests, digest)
+		}
+		errs = append(errs, w.options.Retain(digests))
+	}
+	return true, errors.Join(errs...)
+}
+
+// freshDigests returns what was built here for versions that are still to name it.
+func (w *Workshop) freshDigests(ctx context.Context) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var digests []string
+	for k, built := range w.fresh {
+		v, err := w.options.Store.Version(ctx, multinode.Project{Name: k.Project, Generation: k.Generation}, k.Version)
+		if errors.Is(err, streams.ErrNotFound) || err == nil && (len(v.Built) > 0 || v.State == multinode.VersionFailed) {
+			delete(w.fresh, k)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		digests = append(digests, built...)
+	}
+	return digests, nil
+}
+
+// Has tells whether an image is in the repository. Those of versions that were made
+// for another are made anew here.
+func (w *Workshop) Has(image string) bool { return strings.HasPrefix(image, w.options.Repository+"@") }

@@ -1,0 +1,98 @@
+package up
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"multinode/images"
+	"multinode/images/registry"
+)
+
+// Containers say what images are made of, and where they are kept.
+type Containers struct {
+	// Repository is where images are kept, such as registry.example/team/multinode.
+	// Empty means a registry in the data folder, on loopback.
+	Repository string
+	// BaseImage is what to build on, with "{version}" for the version of Python.
+	// Empty means the slim images of python.
+	BaseImage string
+	// Program is the file of this program for Linux that goes into images; empty means
+	// the one that runs.
+	Program string
+	// BuildCPUs and BuildMemoryGiB are the size of the workers that make images; 0
+	// means 1 CPU and 2 GiB.
+	BuildCPUs, BuildMemoryGiB float64
+}
+
+func (c Containers) program() (string, error) {
+	if c.Program != "" {
+		return c.Program, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the own program, which goes into images: %w", err)
+	}
+	return self, nil
+}
+
+// repository is where images are kept.
+type repository struct {
+	name   string
+	client *images.Client
+	// own tells that it is a registry of the data folder; retain removes from it what
+	// is not needed.
+	own    bool
+	retain func(digests []string) error
+}
+
+// registryUser may have any name.
+const registryUser = "multinode"
+
+// repository opens the registry of the data folder, unless another is given.
+func (s *System) repository(ctx context.Context, c Containers, log *slog.Logger) (repository, error) {
+	if c.Repository != "" {
+		return repository{name: c.Repository, client: images.New(images.Options{})}, nil
+	}
+	password, err := keptSecret(filepath.Join(s.DataDir, "registry-password"), rand.Text)
+	if err != nil {
+		return repository{}, err
+	}
+	store, err := registry.New(registry.Options{Dir: filepath.Join(s.DataDir, "images"), Password: password, Logger: log})
+	if err != nil {
+		return repository{}, err
+	}
+	listener, err := listenKept(ctx, filepath.Join(s.DataDir, "registry-port"), "127.0.0.1:0")
+	if err != nil {
+		return repository{}, fmt.Errorf("open the registry of images: %w", err)
+	}
+	s.onEnd("registry of images", func(context.Context) error { return ignoreClosed(listener.Close()) })
+	s.run("registry of images", func(ctx context.Context) error { return store.Serve(ctx, listener) })
+	host := listener.Addr().(*net.TCPAddr).String()
+	return repository{
+		name: host + "/multinode", own: true,
+		client: images.New(images.Options{Credentials: map[string]images.Credential{host: {Username: registryUser, Password: password}}}),
+		retain: func(digests []string) error { return store.Keep(digests, time.Minute) },
+	}, nil
+}
+
+// buildEnvironment is what builds are told of how pip reaches packages. Settings that
+// name files of this machine mean nothing in a container.
+func buildEnvironment(of []string) map[string]string {
+	environment := map[string]string{}
+	for _, pair := range of {
+		name, value, _ := strings.Cut(pair, "=")
+		upper := strings.ToUpper(name)
+		wanted := strings.HasPrefix(upper, "PIP_") || upper == "HTTP_PROXY" || upper == "HTTPS_PROXY" || upper == "ALL_PROXY" || upper == "NO_PROXY"
+		if wanted && !filepath.IsAbs(value) {
+			environment[name] = value
+		}
+	}
+	return environment
+}
