@@ -46,6 +46,22 @@ module "multinode" {
   image      = var.image
 }
 
-output "multinode" {
-  value = module.multinode
+output "url" {
+  description = "Where the API is."
+  value       = module.multinode.url
+}
+
+output "api_key_secret" {
+  description = "The secret of Secrets Manager that holds the API key."
+  value       = module.multinode.api_key_secret
+}
+
+output "repository" {
+  description = "Where the control plane's image goes."
+  value       = module.multinode.repository
+}
+
+output "nats_config" {
+  description = "The arguments of `multinode` that make keys and configuration for the NATS servers."
+  value       = module.multinode.nats_config
 }
