@@ -105,6 +105,7 @@ type Dispatcher struct {
 	// strangers are workers that beat and have no lease here.
 	strangers *strangers
 	missing   *missing
+	unowned   unowned
 }
 
 // New checks the options and returns a dispatcher that does nothing before Run.
@@ -121,7 +122,7 @@ func New(o Options) (*Dispatcher, error) {
 	return &Dispatcher{
 		Options: o, log: o.Logger,
 		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{},
-		cancels: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(),
+		cancels: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(), unowned: newUnowned(),
 	}, nil
 }
 
@@ -143,6 +144,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.Store.FollowExits(ctx, d.exitTold); err != nil {
 		return err
 	}
+	if err := d.Store.ServeLeases(ctx, d.holds); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	// Leases are given back when nothing is delivered here any more: they would
 	// come straight back.
@@ -161,6 +165,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	for _, loop := range []func(context.Context) error{
 		pull, d.serveWorkers, d.servePlace, d.watchExits, d.carryCancels, d.tendRegistry, d.reap, d.reconcileRecords,
 		d.findOrphans, d.retain, d.answerStrangers, d.tendRevoked, d.tendImages,
+		d.settleUnowned, d.pickUp,
 	} {
 		group.Go(func() error { return loop(ctx) })
 	}

@@ -81,7 +81,7 @@ func (l *lease) takeBack(ctx context.Context, reason string, delay time.Duration
 	failpoint.Hit("dispatcher.deferred")
 	l.log.Warn("the launch was put off", "reason", reason, "delay", delay.String())
 	if launched {
-		l.revoke(ctx)
+		l.d.revoke(ctx, l.execution, l.record.Spec)
 	}
 	// The record has forgotten the execution: whatever part of a worker exists, or
 	// comes up later, is not let in. What cannot be stopped now, the reaper sweeps up.

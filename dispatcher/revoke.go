@@ -30,12 +30,12 @@ func (d *Dispatcher) credentialsEnd(spec multinode.FunctionSpec) time.Time {
 // revoke keeps that the worker's credentials are void, as after every verdict:
 // what was given up may be alive somewhere. It is not waited for, nor is a failure
 // of it one of the verdict's: what a fenced worker writes does not count anyway.
-func (l *lease) revoke(ctx context.Context) {
-	if l.d.RevokeWorkers == nil {
+func (d *Dispatcher) revoke(ctx context.Context, execution string, spec multinode.FunctionSpec) {
+	if d.RevokeWorkers == nil {
 		return
 	}
-	if err := l.d.Store.RevokeWorker(ctx, l.execution, l.d.credentialsEnd(l.record.Spec)); err != nil {
-		l.log.Warn("the credentials of a worker that was given up are good until they expire", "error", err)
+	if err := d.Store.RevokeWorker(ctx, execution, d.credentialsEnd(spec)); err != nil {
+		d.log.Warn("the credentials of a worker that was given up are good until they expire", "execution_id", execution, "error", err)
 	}
 }
 

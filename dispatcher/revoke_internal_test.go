@@ -68,7 +68,7 @@ func TestWhatIsRevokedIsToldToTheServers(t *testing.T) {
 	revoke := func(c *contender, execution string) {
 		l := &lease{d: c.d, execution: execution, log: c.d.log}
 		l.record.Spec = spec
-		l.revoke(t.Context())
+		l.d.revoke(t.Context(), l.execution, l.record.Spec)
 	}
 	// Without anything to tell the servers with, nothing is kept.
 	revoke(first, "exe-0")

@@ -38,14 +38,19 @@ func (l *lease) settle(ctx context.Context, outcome multinode.Outcome) error {
 		return err
 	}
 	failpoint.Hit("dispatcher.settled")
-	if outcome.Kind == multinode.OutcomeLost || outcome.Kind == multinode.OutcomeOutOfMemory {
-		l.revoke(ctx) // by whoever put the verdict too, unless it died there
-	}
 	l.log.Debug("settled an execution", "outcome", string(outcome.Kind), "status", string(l.record.Status))
-	if l.record.Status == multinode.TimedOut || l.record.Status == multinode.Cancelled {
-		l.d.cancels.add(l.key)
-	}
+	l.d.afterwards(ctx, l.record, l.execution, outcome.Kind)
 	return l.finish(ctx)
+}
+
+// afterwards carries what follows from the end of an execution beyond its record.
+func (d *Dispatcher) afterwards(ctx context.Context, record multinode.Invocation, execution string, outcome multinode.OutcomeKind) {
+	if outcome == multinode.OutcomeLost || outcome == multinode.OutcomeOutOfMemory {
+		d.revoke(ctx, execution, record.Spec) // by whoever put the verdict too, unless it died there
+	}
+	if record.Status == multinode.TimedOut || record.Status == multinode.Cancelled {
+		d.cancels.add(record.Key)
+	}
 }
 
 // finish sees to the end of the latest execution's worker and answers the request:

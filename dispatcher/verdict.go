@@ -38,7 +38,7 @@ func (l *lease) putVerdict(ctx context.Context, kind multinode.OutcomeKind, reas
 		failpoint.Hit("dispatcher.verdict_put")
 		l.writeLog(ctx, reason)
 		if kind != multinode.OutcomeLaunchFailed {
-			l.revoke(ctx)
+			l.d.revoke(ctx, l.execution, l.record.Spec)
 		}
 	}
 	return stored, err

@@ -128,13 +128,6 @@ func (l *lease) assignment(ctx context.Context) (*multinode.Assignment, error) {
 	}, nil
 }
 
-// outcomeStored hears of every outcome in the system.
-func (d *Dispatcher) outcomeStored(k multinode.ExecutionKey) {
-	if l := d.lease(k.ID); l != nil {
-		notice(l.outcome, struct{}{})
-	}
-}
-
 // watchExits tells leases, here or elsewhere, that their worker was seen to end.
 func (d *Dispatcher) watchExits(ctx context.Context) error {
 	for {

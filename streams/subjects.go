@@ -28,6 +28,7 @@ const (
 	buildSubjects   = "mn.build"
 	builtSubjects   = "mn.built"
 	placeSubjects   = "mn.place"
+	leaseSubject    = "mn.lease"
 	exitSubject     = "mn.exit"
 
 	// What the library keeps of objects: their names, in base64, and their parts.
