@@ -21,6 +21,9 @@ func (l *lease) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if crowded, failure := l.crowded(ctx); crowded || failure != nil {
+		return l.standBack(ctx, accepted, failure)
+	}
 	execution := multinode.NewID(multinode.ExecutionPrefix)
 	events := []multinode.Event{accepted, multinode.LaunchIntended{
 		Execution: execution, Place: l.d.Provisioner.Place(), At: l.d.now(),
@@ -46,6 +49,25 @@ func (l *lease) begin(ctx context.Context) error {
 	failpoint.Hit("dispatcher.intended")
 	l.hold(execution)
 	return l.launch(ctx)
+}
+
+// standBack begins nothing new, for want of a slot or of knowledge whether there is
+// one. What is live is adopted all the same, and what has ended is answered.
+func (l *lease) standBack(ctx context.Context, accepted multinode.Accepted, failure error) error {
+	if err := l.apply(ctx, accepted); err != nil {
+		return err
+	}
+	if _, live := l.record.Live(); live {
+		return l.adopt(ctx)
+	}
+	if l.record.Status.Terminal() {
+		return answered(l.finish(ctx))
+	}
+	if failure != nil {
+		return failure
+	}
+	l.log.Debug("the function's slots are taken")
+	return answered(l.putBack(slotPause))
 }
 
 // hold makes this lease the one that hears of the execution.

@@ -33,7 +33,7 @@ func (d *Dispatcher) findOrphans(ctx context.Context) error {
 // orphanPass queues the walk to the descendants of each ancestor that takes them
 // along.
 func (d *Dispatcher) orphanPass(ctx context.Context) error {
-	if err := d.Index.Ready(ctx); err != nil {
+	if err := d.upToDate(ctx); err != nil {
 		return err
 	}
 	looked := map[multinode.InvocationKey]bool{}
@@ -63,4 +63,17 @@ func (d *Dispatcher) orphanPass(ctx context.Context) error {
 		return ctx.Err() == nil
 	})
 	return errors.Join(err, failure)
+}
+
+// upToDate waits until the index knows all that is stored by now, however long it has
+// to catch up.
+func (d *Dispatcher) upToDate(ctx context.Context) error {
+	revision, err := d.Store.RecordsRevision(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.Index.Ready(ctx); err != nil {
+		return err
+	}
+	return d.Index.WaitFor(ctx, revision)
 }

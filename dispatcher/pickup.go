@@ -25,7 +25,7 @@ func (d *Dispatcher) pickUp(ctx context.Context) error {
 }
 
 func (d *Dispatcher) pickUpPass(ctx context.Context) error {
-	if err := d.Index.Ready(ctx); err != nil {
+	if err := d.upToDate(ctx); err != nil {
 		return err
 	}
 	left, err := d.leftBehind(ctx)

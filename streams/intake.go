@@ -205,7 +205,7 @@ func (i *Intake) receive(m *nats.Msg) {
 		return // the function went away meanwhile
 	}
 	request := requestOf(p.function, m.Subject, m.Header, m.Data, meta.Sequence.Stream, meta.Timestamp)
-	i.deliver(&Delivery{Request: request, Received: received, message: m})
+	i.deliver(&Delivery{Request: request, Received: received, Again: meta.NumDelivered > 1, message: m})
 }
 
 // ended notes that the server ended a pull. A time-out is the usual end and is
@@ -233,7 +233,10 @@ type Delivery struct {
 	Request
 	// Received is when it came, by the monotonic clock of this process.
 	Received time.Time
-	message  *nats.Msg
+	// Again tells that the server delivered it before. Such a delivery may come
+	// beside as many others as the function's quota once allowed.
+	Again   bool
+	message *nats.Msg
 }
 
 // Extend renews the lease for multinode.AckWait from now. That it returns no

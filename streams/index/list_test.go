@@ -129,3 +129,29 @@ func TestAheadStopsCounting(t *testing.T) {
 		t.Errorf("%d ahead of one that is not there (%v)", got, err)
 	}
 }
+
+func TestWhatComesBeforeInTheTurnForASlot(t *testing.T) {
+	x, m := opened(t, func(m *memory) {
+		m.put(key("f", 0), with(pending(key("f", 0), 0), multinode.Succeeded))
+		m.put(key("f", 1), pending(key("f", 1), 1))
+		for _, n := range []int{2, 4} {
+			live := pending(key("f", n), n)
+			live.Executions = []multinode.Execution{{ID: "exe", State: multinode.Starting}}
+			m.put(live.Key, live)
+		}
+		between := pending(key("f", 5), 5) // between two tries
+		between.Executions = []multinode.Execution{{ID: "exe", State: multinode.Ended, Outcome: multinode.OutcomeFailed}}
+		m.put(between.Key, between)
+		m.put(key("f", 6), pending(key("f", 6), 6))
+		m.put(key("g", 1), pending(key("g", 1), 1))
+	})
+	caughtUp(within(t), t, x.Index, m)
+	for n, want := range map[int]int{1: 2, 2: 2, 3: 3, 4: 2, 5: 3, 6: 4, 7: 5} {
+		if got, err := x.Before(key("f", n), pending(key("f", n), n).Sequence, 10); err != nil || got != want {
+			t.Errorf("%d before number %d, want %d (%v)", got, n, want, err)
+		}
+	}
+	if got, err := x.Before(key("f", 7), pending(key("f", 7), 7).Sequence, 2); err != nil || got != 2 {
+		t.Errorf("%d with a limit of 2 (%v)", got, err)
+	}
+}

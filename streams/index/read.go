@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -192,6 +193,43 @@ func (x *Index) Ahead(key multinode.InvocationKey) (ahead int, err error) {
 		return nil
 	})
 	return ahead, err
+}
+
+// Before counts what comes before a request of the function in its turn for a slot:
+// all that was accepted earlier and has not ended, and whatever of the later ones has
+// a live execution. It stops at the limit, and looks at no more than AheadCap of the
+// later ones: the function's slots are taken in the order of acceptance.
+func (x *Index) Before(key multinode.InvocationKey, sequence uint64, limit int) (before int, err error) {
+	err = x.read("count what comes before", func(tx *bbolt.Tx) error {
+		prefix := functionOf(key.Project, key.Generation, key.Function)
+		stored, own := entriesIn(tx), idOf(key).invocation
+		at := binary.BigEndian.AppendUint64(bytes.Clone(prefix[:]), sequence)
+		cursor := tx.Bucket(bucketUnfinished).Cursor()
+		later := 0
+		for k, slot := cursor.Seek(prefix[:]); bytes.HasPrefix(k, prefix[:]) && before < limit && later < AheadCap; k, slot = cursor.Next() {
+			if len(k) != unfinishedSize {
+				return fmt.Errorf("%w: a key of %d bytes", ErrDamaged, len(k))
+			}
+			if bytes.Compare(k, at) < 0 {
+				before++
+				continue
+			}
+			later++
+			id := hash(k[unfinishedSize-hashSize:])
+			if id == own || !bytes.Equal(slot, []byte{hasSlot}) {
+				continue
+			}
+			e, found, err := stored.find(entryID{project: hash(k), invocation: id})
+			if err != nil || !found {
+				return errors.Join(err, fmt.Errorf("%w: a key leads to no entry", ErrDamaged))
+			}
+			if e.Live {
+				before++
+			}
+		}
+		return nil
+	})
+	return before, err
 }
 
 // Holders returns the invocations that hold a function's slots, in the order of
