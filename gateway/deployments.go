@@ -95,7 +95,7 @@ func (g *Gateway) deploymentEvents(ctx context.Context, c *call) (eventStream, e
 	if err != nil {
 		return nil, err
 	}
-	v, err := g.versionOf(ctx, &p, c.name(versionIDParam))
+	v, err := g.versionOf(ctx, c, &p, c.name(versionIDParam))
 	if err != nil {
 		return nil, err
 	}

@@ -42,9 +42,10 @@ func (g *Gateway) projectOf(ctx context.Context, c *call) (multinode.Project, er
 }
 
 // versionOf returns the version that the path refers to. It brings the project up to
-// date where its copy is of one that was undeployed, and deployed again since.
-func (g *Gateway) versionOf(ctx context.Context, p *multinode.Project, ref string) (multinode.Version, error) {
-	v, err := g.versionIn(ctx, p, ref)
+// date where its copy is of one that was undeployed, and deployed again since: that
+// one, the caller's key has to be for as well.
+func (g *Gateway) versionOf(ctx context.Context, c *call, p *multinode.Project, ref string) (multinode.Version, error) {
+	v, err := g.versionIn(ctx, c, p, ref)
 	if !errors.Is(err, wire.VersionDoesNotExist) {
 		return v, err
 	}
@@ -56,17 +57,23 @@ func (g *Gateway) versionOf(ctx context.Context, p *multinode.Project, ref strin
 	if current.Generation == p.Generation {
 		return v, err
 	}
+	if err := c.reaches(current); err != nil {
+		return v, err
+	}
 	*p = current
-	return g.versionIn(ctx, p, ref)
+	return g.versionIn(ctx, c, p, ref)
 }
 
-func (g *Gateway) versionIn(ctx context.Context, p *multinode.Project, ref string) (multinode.Version, error) {
+func (g *Gateway) versionIn(ctx context.Context, c *call, p *multinode.Project, ref string) (multinode.Version, error) {
 	id := ref
 	if strings.EqualFold(ref, latest) {
 		if p.LatestVersion == "" {
 			current, err := g.store.CurrentProject(ctx, p.Name) // for the same reason
 			if err != nil {
 				return multinode.Version{}, orNotFound(err, wire.ProjectDoesNotExist)
+			}
+			if err := c.reaches(current); err != nil {
+				return multinode.Version{}, err
 			}
 			*p = current
 		}
@@ -97,11 +104,11 @@ func (g *Gateway) functionOf(ctx context.Context, c *call) (functionScope, error
 	if err != nil {
 		return functionScope{}, err
 	}
-	return g.functionIn(ctx, p, c.name(versionParam), c.name(functionParam))
+	return g.functionIn(ctx, c, p, c.name(versionParam), c.name(functionParam))
 }
 
-func (g *Gateway) functionIn(ctx context.Context, p multinode.Project, ref, name string) (functionScope, error) {
-	v, err := g.versionOf(ctx, &p, ref)
+func (g *Gateway) functionIn(ctx context.Context, c *call, p multinode.Project, ref, name string) (functionScope, error) {
+	v, err := g.versionOf(ctx, c, &p, ref)
 	if err != nil {
 		return functionScope{}, err
 	}
@@ -137,7 +144,7 @@ func (g *Gateway) invocationOf(ctx context.Context, c *call) (invocationScope, e
 	}
 	ref, function, id := c.name(versionParam), c.name(functionParam), c.name(invocationParam)
 	missing := func() error {
-		if _, err := g.functionIn(ctx, p, ref, function); err != nil {
+		if _, err := g.functionIn(ctx, c, p, ref, function); err != nil {
 			return err
 		}
 		return wire.InvocationDoesNotExist

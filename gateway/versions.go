@@ -88,7 +88,7 @@ func (g *Gateway) getVersion(ctx context.Context, c *call) (wire.VersionInfo, er
 	if err != nil {
 		return wire.VersionInfo{}, err
 	}
-	v, err := g.versionOf(ctx, &p, c.name(versionParam))
+	v, err := g.versionOf(ctx, c, &p, c.name(versionParam))
 	return versionInfo(v), err
 }
 
