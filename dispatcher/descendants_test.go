@@ -66,6 +66,11 @@ def waiter(folder, name):
             pass
 `
 
+func interrupted(i multinode.Invocation) bool {
+	live, ok := i.Live()
+	return ok && live.Interrupt == multinode.Cancel
+}
+
 func TestACancelReachesBelowChildrenThatHaveEnded(t *testing.T) {
 	s := newSystem(t, stubborn, fn("waiter", concurrency(2)))
 	p, folder := s.deploy("p"), t.TempDir()
@@ -79,6 +84,7 @@ func TestACancelReachesBelowChildrenThatHaveEnded(t *testing.T) {
 	grandchild := s.inLine(p, []multinode.Ancestor{link(root), link(child)}, folder, "grandchild")
 	s.cancel(root)
 	s.cancelled(grandchild) // though no slot becomes free
+	s.until(root, "interrupted", interrupted) // what it returned before would count
 	release(t, folder, "root")
 	s.cancelled(root)
 	release(t, folder, "other")
@@ -91,10 +97,7 @@ func TestACancelReachesChildrenThatAreStartedWhileItIsUnderWay(t *testing.T) {
 	parent := s.invoke(p, "waiter", folder, "parent")
 	s.untilLine(parent, "parent runs")
 	s.cancel(parent)
-	s.until(parent, "interrupted", func(i multinode.Invocation) bool {
-		live, ok := i.Live()
-		return ok && live.Interrupt == multinode.Cancel
-	})
+	s.until(parent, "interrupted", interrupted)
 	// The parent's code goes on in its grace, and takes the only slot.
 	child := s.inLine(p, []multinode.Ancestor{link(parent)}, folder, "child")
 	grandchild := s.inLine(p, []multinode.Ancestor{link(parent), link(child)}, folder, "grandchild")

@@ -40,7 +40,7 @@ func (b *bench) indexed(c *compute) *Dispatcher {
 	go func() { fed <- records.Run(ctx) }()
 	b.t.Cleanup(func() {
 		stop()
-		<-fed
+		_ = <-fed
 		_ = records.Close()
 	})
 	must(b.t, records.Ready(b.t.Context()))
