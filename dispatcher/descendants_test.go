@@ -83,7 +83,7 @@ func TestACancelReachesBelowChildrenThatHaveEnded(t *testing.T) {
 	s.until(other, "running", running)
 	grandchild := s.inLine(p, []multinode.Ancestor{link(root), link(child)}, folder, "grandchild")
 	s.cancel(root)
-	s.cancelled(grandchild) // though no slot becomes free
+	s.cancelled(grandchild)                   // though no slot becomes free
 	s.until(root, "interrupted", interrupted) // what it returned before would count
 	release(t, folder, "root")
 	s.cancelled(root)
