@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"multinode"
+	"multinode/dispatcher/provision"
 	"multinode/internal/failpoint"
 	"multinode/streams"
 )
@@ -102,23 +103,23 @@ func (l *lease) adopt(ctx context.Context) error {
 		failpoint.Hit("dispatcher.adopted")
 		return l.adoptElsewhere(ctx, live)
 	}
-	alive, err := l.d.workerAlive(ctx, live.ID)
+	presence, err := l.d.presence(ctx, live)
 	if err != nil {
 		return err
 	}
 	failpoint.Hit("dispatcher.adopted")
-	l.log.Info("adopted an execution", "state", string(live.State), "worker_alive", alive)
+	l.log.Info("adopted an execution", "state", string(live.State), "worker_alive", presence == provision.Alive)
 	switch {
-	case alive && live.OverHTTP() && live.InterruptedAt != nil:
+	case presence == provision.Alive && live.OverHTTP() && live.InterruptedAt != nil:
 		l.stopGently()
-	case alive:
+	case presence == provision.Alive:
 	case live.State == multinode.Starting && l.record.CancelRequestedAt == nil:
 		// The intent may have been stored and nothing launched: launching is
 		// idempotent.
 		return l.launch(ctx)
-	default:
+	case presence == provision.Gone:
 		l.gone = exitUnseen(live.ID)
-	}
+	} // what is not shown may live all the same: its silence decides
 	return nil
 }
 

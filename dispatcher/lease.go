@@ -176,7 +176,24 @@ func (l *lease) tend(ctx context.Context, now time.Time) (bool, error) {
 	if done, err := l.lookAgain(ctx); done || err != nil {
 		return done, err
 	}
+	if err := l.noteLaunch(ctx); err != nil {
+		return false, err
+	}
 	return l.checkClocks(ctx, now)
+}
+
+// noteLaunch stores the handle of a worker that takes its time to announce itself.
+// That of a quick one is stored when it does.
+func (l *lease) noteLaunch(ctx context.Context) error {
+	live, ok := l.record.Live()
+	if !ok || live.State != multinode.Starting || live.Worker != nil || l.worker == (multinode.Worker{}) {
+		return nil
+	}
+	err := l.apply(ctx, multinode.WorkerLaunched{Execution: l.execution, Worker: l.worker, At: l.d.now()})
+	if errors.Is(err, multinode.ErrFenced) {
+		return nil // what that means is seen at the next look
+	}
+	return err
 }
 
 // lookAgain reads the record and the ancestors' and acts on a cancel.

@@ -25,9 +25,19 @@ func (d *Dispatcher) living(ctx context.Context, executions []string) (map[strin
 		}
 	}
 	workers, err := d.Provisioner.List(ctx)
+	ended := map[string]bool{}
 	for _, w := range workers {
 		if w.Alive {
 			living[w.ExecutionID] = true
+		} else {
+			ended[w.ExecutionID] = true
+		}
+	}
+	if _, late := d.Provisioner.(provision.Finder); late {
+		for _, id := range executions {
+			if !ended[id] {
+				living[id] = true // it may not be shown yet: the asker waits for its beats
+			}
 		}
 	}
 	return living, err
@@ -44,6 +54,7 @@ func (d *Dispatcher) exited(exit provision.Exit) {
 	}
 	if err := d.Store.TellExit(streams.WorkerExit{
 		Execution: exit.ExecutionID, OutOfMemory: exit.OutOfMemory, Detail: exit.Detail,
+		NotStarted: exit.NotStarted, Why: int(exit.Kind),
 	}); err != nil {
 		d.log.Debug("the end of a worker was not told", "execution_id", exit.ExecutionID, "error", err)
 	}
@@ -52,7 +63,10 @@ func (d *Dispatcher) exited(exit provision.Exit) {
 // exitTold hears of ends at other places.
 func (d *Dispatcher) exitTold(e streams.WorkerExit) {
 	if l := d.lease(e.Execution); l != nil {
-		notice(l.exited, provision.Exit{ExecutionID: e.Execution, OutOfMemory: e.OutOfMemory, Detail: e.Detail})
+		notice(l.exited, provision.Exit{
+			ExecutionID: e.Execution, OutOfMemory: e.OutOfMemory, Detail: e.Detail,
+			NotStarted: e.NotStarted, Kind: provision.Kind(e.Why),
+		})
 	}
 }
 

@@ -25,19 +25,43 @@ const (
 
 // postpone puts off a launch that failed.
 func (l *lease) postpone(ctx context.Context, cause error) error {
+	reason, delay := l.postponement(cause)
+	return l.takeBack(ctx, reason, delay, false)
+}
+
+// postponement says why a launch is put off, and for how long.
+func (l *lease) postponement(cause error) (string, time.Duration) {
 	delay, reason := provision.RetryAfter(cause), "the launch failed and will be tried again: "
 	full := provision.KindOf(cause) == provision.NoCapacity
 	if full {
 		reason = "no capacity: "
 	}
-	if delay == 0 {
-		delay = launchPause
-		if !full {
-			delay = min(max(launchPause, l.putOffFor()/4), launchPauseMost)
-		}
-		delay += rand.N(2 * launchPause)
+	if delay == 0 && full {
+		delay = launchPause + rand.N(2*launchPause)
+	} else if delay == 0 {
+		delay = l.pause()
 	}
-	return l.takeBack(ctx, reason+cause.Error(), delay, false)
+	return reason + cause.Error(), delay
+}
+
+// neverStarted decides on a launch that worked, and of which nothing came: no try
+// is used up, as nothing of the user's ran. What can never start is a verdict,
+// which the log of the execution explains.
+func (l *lease) neverStarted(ctx context.Context, exit provision.Exit) (bool, error) {
+	if exit.Kind == provision.Permanent {
+		return true, l.verdict(ctx, multinode.OutcomeLaunchFailed, "the worker cannot be started: "+exit.Detail)
+	}
+	reason, delay := l.postponement(&provision.Error{Kind: exit.Kind, RetryAfter: l.pause(), Err: errors.New(exit.Detail)})
+	if err := l.takeBack(ctx, reason, delay, true); err != nil {
+		return false, err
+	}
+	l.gone = nil // it was let in after all: its end is to be told by somebody else
+	return false, nil
+}
+
+// pause grows with the time for which launches have been failing.
+func (l *lease) pause() time.Duration {
+	return min(max(launchPause, l.putOffFor()/4), launchPauseMost) + rand.N(2*launchPause)
 }
 
 // putOffFor is how long launches of this invocation have been failing.

@@ -60,8 +60,8 @@ func (l *lease) checkPresence(ctx context.Context, live multinode.Execution, sil
 	if !live.OverHTTP() {
 		return false, nil
 	}
-	alive, err := l.d.workerAlive(ctx, l.execution)
-	if err != nil || alive {
+	presence, err := l.d.presence(ctx, live)
+	if err != nil || presence != provision.Gone {
 		return false, err
 	}
 	l.gone = exitUnseen(l.execution)

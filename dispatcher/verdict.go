@@ -69,6 +69,9 @@ func (l *lease) workerExited(ctx context.Context) (bool, error) {
 		return done, err
 	}
 	exit, kind, reason := *l.gone, multinode.OutcomeLost, "the worker ended without a result"
+	if live, ok := l.record.Live(); exit.NotStarted && ok && live.State == multinode.Starting && l.interruptedAt.IsZero() {
+		return l.neverStarted(ctx, exit)
+	}
 	switch {
 	case exit.OutOfMemory:
 		kind, reason = multinode.OutcomeOutOfMemory, fmt.Sprintf("the worker ran out of memory (it asked for %v GiB)", l.record.Spec.MemoryGiB)

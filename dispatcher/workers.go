@@ -143,19 +143,25 @@ func (d *Dispatcher) watchExits(ctx context.Context) error {
 	}
 }
 
-// workerAlive tells whether the provisioner knows a living worker of the
-// execution.
-func (d *Dispatcher) workerAlive(ctx context.Context, execution string) (bool, error) {
+// presence tells whether the provisioner knows a living worker of the execution.
+func (d *Dispatcher) presence(ctx context.Context, x multinode.Execution) (provision.Presence, error) {
+	if finder, ok := d.Provisioner.(provision.Finder); ok {
+		var handle multinode.Worker
+		if x.Worker != nil {
+			handle = *x.Worker
+		}
+		return finder.Find(ctx, x.ID, handle, x.CreatedAt)
+	}
 	workers, err := d.Provisioner.List(ctx)
 	if err != nil {
-		return false, err
+		return provision.Unknown, err
 	}
 	for _, w := range workers {
-		if w.ExecutionID == execution {
-			return w.Alive, nil
+		if w.ExecutionID == x.ID && w.Alive {
+			return provision.Alive, nil
 		}
 	}
-	return false, nil
+	return provision.Gone, nil
 }
 
 // exitUnseen stands for the exit of a worker that ended while nobody watched.

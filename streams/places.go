@@ -25,6 +25,9 @@ type WorkerExit struct {
 	Execution   string `json:"execution"`
 	OutOfMemory bool   `json:"out_of_memory,omitempty"`
 	Detail      string `json:"detail,omitempty"`
+	// NotStarted is true where nothing of it ever ran, for a cause of this kind.
+	NotStarted bool `json:"not_started,omitempty"`
+	Why        int  `json:"why,omitempty"`
 }
 
 // placeSubject is where a place is asked. Its name may be long, and hold anything.

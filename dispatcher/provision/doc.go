@@ -31,6 +31,8 @@
 // that ended while nobody looked. List shows all of them; the dispatcher adopts
 // what its records want and stops the rest. Whatever List or Launch has returned
 // is watched from then on. Close lets go of all workers and leaves them running.
+// Where the compute shows its workers late, that one is missing from List proves
+// nothing: such a Provisioner is a Finder, too.
 //
 // Place says which workers a Provisioner can find. It goes into the record with
 // the intent to launch: a dispatcher at another place must not take a worker that

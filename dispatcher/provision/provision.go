@@ -97,9 +97,10 @@ type Exit struct {
 	// OutOfMemory is true only where the compute says that it killed the worker
 	// for want of memory.
 	OutOfMemory bool
-	// NotStarted is true only where nothing of the worker ever ran, for a cause that
-	// may go away: a failed launch, and no try.
+	// NotStarted is true only where nothing of the worker ever ran: a failed launch,
+	// and no try. Kind then says what to do about it, as that of an Error does.
 	NotStarted bool
+	Kind       Kind
 	// Detail is for people: how it ended, as far as that is known, and the last
 	// lines the runner itself wrote. At most a few KiB.
 	Detail string

@@ -15,6 +15,9 @@ import (
 	"github.com/aws/smithy-go"
 )
 
+// familySum is how many digits of the digest of its content end a family's name.
+const familySum = 32
+
 // definitions are the task definitions that are known to exist, by family.
 type definitions struct {
 	mu    sync.Mutex
@@ -110,7 +113,7 @@ func (p *Provisioner) definition(image string, environment map[string]string) *e
 	}
 	content, _ := json.Marshal(input)
 	sum := sha256.Sum256(content)
-	input.Family = aws.String(p.options.Installation + "-" + hex.EncodeToString(sum[:16]))
+	input.Family = aws.String(p.options.Installation + "-" + hex.EncodeToString(sum[:])[:familySum])
 	return input
 }
 

@@ -3,6 +3,7 @@ package fargate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ func explain(task types.Task) provision.Exit {
 		exit.Detail = fmt.Sprintf("the worker's task ended with exit code %d", *inside.ExitCode)
 	default:
 		exit.Detail = "the worker's task ended before the runner was started"
-		exit.NotStarted = task.StartedAt == nil && startable(reason+" "+because, task.StopCode)
+		exit.NotStarted, exit.Kind = task.StartedAt == nil, whyNotStarted(reason+" "+because, task.StopCode)
 	}
 	for _, text := range []string{reason, because} {
 		if text != "" && !exit.OutOfMemory {
@@ -53,15 +54,27 @@ func explain(task types.Task) provision.Exit {
 	return exit
 }
 
-// startable tells whether another launch may work: the image and the
-// permissions are not the cause.
-func startable(reason string, code types.TaskStopCode) bool {
-	for _, cause := range []string{"CannotPull", "CannotCreateContainer", "CannotStartContainer", "ResourceInitializationError: unable to pull secrets", "exec format"} {
-		if strings.Contains(reason, cause) {
-			return false
-		}
+// What the reasons of tasks that did not start say: of causes that stay, and of
+// want of capacity. Others, such as timeouts, may go away.
+var (
+	lasting = []string{
+		"manifest unknown", "not found", "no match", "does not exist", "invalid reference", "no basic auth",
+		"denied", "AccessDenied", "not authorized", "403 Forbidden", "401 Unauthorized",
+		"exec format", "no such file", "executable file", "unable to start container process",
 	}
-	return strings.Contains(reason, deadlineReason) || code == types.TaskStopCodeTaskFailedToStart || code == types.TaskStopCodeSpotInterruption
+	noRoom = []string{"Capacity is unavailable", "nsufficient capacity", "number of vCPUs", "RESOURCE:"}
+)
+
+// whyNotStarted tells whether another launch may work.
+func whyNotStarted(reason string, code types.TaskStopCode) provision.Kind {
+	says := func(word string) bool { return strings.Contains(reason, word) }
+	switch {
+	case code == types.TaskStopCodeSpotInterruption || slices.ContainsFunc(noRoom, says):
+		return provision.NoCapacity
+	case slices.ContainsFunc(lasting, says):
+		return provision.Permanent
+	}
+	return provision.Transient
 }
 
 // failed tells whether the last lines are worth a look.

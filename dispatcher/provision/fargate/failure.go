@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 
 	"multinode/dispatcher/provision"
@@ -29,6 +31,19 @@ var permanentCodes = map[string]bool{
 	"UnsupportedFeatureException":   true,
 	"UnrecognizedClientException":   true,
 	"PlatformTaskDefinitionInvalid": true,
+}
+
+// retryer is the SDK's, which does not see a throttle that comes under another name.
+func retryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			var answer smithy.APIError
+			if errors.As(err, &answer) && throttled(answer.ErrorCode(), answer.ErrorMessage()) {
+				return aws.TrueTernary
+			}
+			return aws.UnknownTernary
+		}))
+	})
 }
 
 func refusal(kind provision.Kind, retryAfter time.Duration, err error) error {

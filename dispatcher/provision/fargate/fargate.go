@@ -23,7 +23,13 @@ const Kind = "fargate"
 // ErrClosed is returned by calls that were under way when Close was called.
 var ErrClosed = errors.New("the Fargate provisioner is closed")
 
-var _ provision.Provisioner = (*Provisioner)(nil)
+var (
+	_ provision.Provisioner = (*Provisioner)(nil)
+	_ provision.Finder      = (*Provisioner)(nil)
+)
+
+// stopRate is how many stops to ask for in a second; the account may have 40.
+const stopRate = 30
 
 // Provisioner runs workers as tasks of AWS Fargate. See New.
 type Provisioner struct {
@@ -31,8 +37,9 @@ type Provisioner struct {
 	ecs         *ecs.Client
 	sqs         *sqs.Client
 	logs        *cloudwatchlogs.Client
-	launches    *rate.Limiter
+	turns       *turns
 	reads       *rate.Limiter
+	stops       *rate.Limiter
 	registers   *rate.Limiter
 	definitions definitions
 	listing     listing
@@ -45,7 +52,7 @@ type Provisioner struct {
 	mu       sync.Mutex
 	closed   bool
 	workers  map[string]*worker   // by execution ID, until stopped
-	attempts map[string]*attempts // by execution ID, for launches that were refused
+	attempts map[string]*attempts // by execution ID, of launches that were refused
 	reserved map[string]int       // launches under way
 	stopped  map[string]time.Time // executions that are not to be launched again
 }
@@ -58,11 +65,12 @@ func New(ctx context.Context, options Options) (*Provisioner, error) {
 	}
 	p := &Provisioner{
 		options:   options,
-		ecs:       ecs.NewFromConfig(options.AWS),
+		ecs:       ecs.NewFromConfig(options.AWS, func(o *ecs.Options) { o.Retryer = retryer() }),
 		sqs:       sqs.NewFromConfig(options.AWS),
 		logs:      cloudwatchlogs.NewFromConfig(options.AWS),
-		launches:  rate.NewLimiter(rate.Limit(options.LaunchRate), 20),
+		turns:     newTurns(options),
 		reads:     rate.NewLimiter(rate.Limit(options.ReadRate), 20),
+		stops:     rate.NewLimiter(stopRate, 20),
 		registers: rate.NewLimiter(0.9, 1),
 		exits:     make(chan provision.Exit, 64),
 		workers:   map[string]*worker{},

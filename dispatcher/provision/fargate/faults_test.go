@@ -1,32 +1,39 @@
 package fargate_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
+	"multinode"
 	"multinode/dispatcher/provision"
 	"multinode/dispatcher/provision/fargate/fakeecs"
 )
 
 func TestRefusalsAreToldApart(t *testing.T) {
+	three := func(f fakeecs.Fault) []fakeecs.Fault { return []fakeecs.Fault{f, f, f} } // the SDK asks three times
 	tests := map[string]struct {
-		fault fakeecs.Fault
-		kind  provision.Kind
+		faults []fakeecs.Fault
+		kind   provision.Kind
 	}{
-		"no memory":       {fakeecs.NoMemory, provision.NoCapacity},
-		"no capacity":     {fakeecs.NoCapacity, provision.NoCapacity},
-		"vCPU quota":      {fakeecs.TooManyVCPUs, provision.NoCapacity},
-		"hidden throttle": {fakeecs.HiddenThrottle, provision.Transient},
-		"bad role":        {fakeecs.PassRoleRefused, provision.Permanent},
-		"access denied":   {fakeecs.AccessDenied, provision.Permanent},
+		"no memory":       {[]fakeecs.Fault{fakeecs.NoMemory}, provision.NoCapacity},
+		"no capacity":     {[]fakeecs.Fault{fakeecs.NoCapacity}, provision.NoCapacity},
+		"as an error":     {[]fakeecs.Fault{fakeecs.NoCapacityError}, provision.NoCapacity},
+		"vCPU quota":      {[]fakeecs.Fault{fakeecs.TooManyVCPUs}, provision.NoCapacity},
+		"throttle":        {three(fakeecs.Throttled), provision.Transient},
+		"hidden throttle": {three(fakeecs.HiddenThrottle), provision.Transient},
+		"no answer":       {three(fakeecs.ServerError), provision.Transient},
+		"bad role":        {[]fakeecs.Fault{fakeecs.PassRoleRefused}, provision.Permanent},
+		"access denied":   {[]fakeecs.Fault{fakeecs.AccessDenied}, provision.Permanent},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, fakeecs.Options{})
 			p := open(t, options(s))
-			s.Inject("RunTask", test.fault)
+			s.Inject("RunTask", test.faults...)
 			_, err := p.Launch(t.Context(), intent("exe-1"))
 			if err == nil || provision.KindOf(err) != test.kind || (provision.RetryAfter(err) > 0) != (test.kind != provision.Permanent) {
 				t.Errorf("%v: %v, again after %v", provision.KindOf(err), err, provision.RetryAfter(err))
@@ -39,6 +46,43 @@ func TestRefusalsAreToldApart(t *testing.T) {
 				t.Errorf("%d tasks", n)
 			}
 		})
+	}
+}
+
+func TestAThrottleUnderAnotherNameIsSatOut(t *testing.T) {
+	s := serve(t, fakeecs.Options{})
+	p := open(t, options(s))
+	s.Inject("RunTask", fakeecs.HiddenThrottle)
+	if _, err := p.Launch(t.Context(), intent("exe-1")); err != nil {
+		t.Error(err)
+	}
+}
+
+// The calls that look for tasks are few, and a shortage makes many launches fail.
+func TestWhatWasRefusedIsNotLookedFor(t *testing.T) {
+	s := serve(t, fakeecs.Options{})
+	p := open(t, options(s))
+	looked := s.Calls("ListTasks")
+	s.Inject("RunTask", fakeecs.NoCapacity)
+	if _, err := p.Launch(t.Context(), intent("exe-1")); provision.KindOf(err) != provision.NoCapacity {
+		t.Fatal(err)
+	}
+	if err := p.Stop(t.Context(), "exe-1", multinode.Worker{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Calls("ListTasks"); n != looked {
+		t.Errorf("looked %d times", n-looked)
+	}
+	// Where the service's word was not clear, there may be a task.
+	s.Inject("RunTask", fakeecs.CutAfterwards...)
+	if _, err := p.Launch(t.Context(), intent("exe-2")); err == nil {
+		t.Fatal("an answer came")
+	}
+	if err := p.Stop(t.Context(), "exe-2", multinode.Worker{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if tasks := s.Tasks(); len(tasks) != 1 || tasks[0].Desired != "STOPPED" {
+		t.Errorf("%+v", tasks)
 	}
 }
 
@@ -73,14 +117,24 @@ func TestSpotFallsBack(t *testing.T) {
 	o := options(s)
 	o.Spot = true
 	p := open(t, o)
-	s.Inject("RunTask", fakeecs.NoCapacity)
-	for _, id := range []string{"exe-1", "exe-2"} {
+	for i, shortage := range []fakeecs.Fault{fakeecs.NoCapacity, fakeecs.NoCapacityError, fakeecs.TooManyVCPUs, {}} {
+		s.Inject("RunTask", shortage)
+		id := "exe-" + strconv.Itoa(i)
 		if _, err := p.Launch(t.Context(), intent(id)); err != nil {
 			t.Fatal(err)
 		}
+		want := "FARGATE"
+		if shortage == (fakeecs.Fault{}) {
+			want = "FARGATE_SPOT"
+		}
+		if got := s.Tasks()[i]; got.Provider != want || got.StartedBy != id {
+			t.Errorf("%+v is not on %s", got, want)
+		}
 	}
-	if tasks := s.Tasks(); len(tasks) != 2 || tasks[0].Provider != "FARGATE" || tasks[1].Provider != "FARGATE_SPOT" {
-		t.Errorf("%+v", tasks)
+	// Where neither has any, that is the answer.
+	s.Inject("RunTask", fakeecs.NoCapacity, fakeecs.NoMemory)
+	if _, err := p.Launch(t.Context(), intent("exe-full")); provision.KindOf(err) != provision.NoCapacity {
+		t.Error(err)
 	}
 }
 
@@ -91,37 +145,5 @@ func TestTooLongAnEnvironmentIsPermanent(t *testing.T) {
 	long.Credentials = make([]byte, 8192)
 	if _, err := p.Launch(t.Context(), long); provision.KindOf(err) != provision.Permanent {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestATaskThatDoesNotStartIsStopped(t *testing.T) {
-	s := serve(t, fakeecs.Options{})
-	o := options(s)
-	o.StartDeadline = time.Millisecond
-	p := open(t, o)
-	s.Inject("RunTask", fakeecs.Stuck)
-	if _, err := p.Launch(t.Context(), intent("exe-1")); err != nil {
-		t.Fatal(err)
-	}
-	if exit := <-p.Exits(); !exit.NotStarted || exit.ExecutionID != "exe-1" {
-		t.Errorf("%+v", exit)
-	}
-}
-
-func TestOutOfMemoryIsToldApart(t *testing.T) {
-	s := serve(t, fakeecs.Options{Late: 35 * time.Second, Run: func(c fakeecs.Container) fakeecs.Running {
-		stub := fakeecs.NewStub(c)
-		stub.End(137, true)
-		return stub
-	}})
-	o := options(s)
-	o.QueueURL = s.URL + fakeecs.QueuePath
-	o.Sweep = time.Hour // the event alone, and long before the task is STOPPED
-	p := open(t, o)
-	if _, err := p.Launch(t.Context(), intent("exe-1")); err != nil {
-		t.Fatal(err)
-	}
-	if exit := <-p.Exits(); !exit.OutOfMemory {
-		t.Errorf("%+v", exit)
 	}
 }

@@ -1,27 +1,32 @@
 package fargate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"multinode"
 	"multinode/dispatcher/provision"
+	"multinode/internal/failpoint"
 )
 
-// visibleAfter is the time after which a task that was made is shown by the API.
-const visibleAfter = 30 * time.Second
+const (
+	// visibleAfter is the time after which a task that was made is shown by the API.
+	visibleAfter = 30 * time.Second
+	// lookPause is between looks at what is not shown yet.
+	lookPause = 2 * time.Second
+)
 
 // attempts counts the launches of an execution that the service has refused.
 type attempts struct {
-	next       int // the number of the next token
-	at         time.Time
-	conflicted time.Time // when the token was first found taken, without a task
+	next  int // the number of the next token
+	at    time.Time
+	clear bool // there is no task, by what the last one was told
 }
 
 var errStopped = errors.New("the worker was told to stop: this execution is not launched again")
@@ -54,11 +59,31 @@ func (p *Provisioner) launch(ctx context.Context, intent provision.Intent) (stri
 	if err != nil {
 		return "", err
 	}
+	if err := p.turns.wait(ctx, cmp.Or(intent.Invocation, intent.ExecutionID)); err != nil {
+		p.noTask(intent.ExecutionID, err)
+		return "", err
+	}
 	arn, err = p.attempt(ctx, intent, size, definition)
 	if p.options.Spot && provision.KindOf(err) == provision.NoCapacity {
+		p.turns.borrow()
 		arn, err = p.attempt(ctx, intent, size, definition) // the other provider's turn
 	}
+	if provision.KindOf(err) == provision.NoCapacity {
+		p.turns.note(err.Error())
+	}
+	p.noTask(intent.ExecutionID, err)
 	return arn, err
+}
+
+// noTask notes that a launch was refused by a clear word: there is nothing that Stop
+// would have to look for. Where an earlier owner's launch had worked all the same,
+// the task is found and swept up with those that belong to nobody.
+func (p *Provisioner) noTask(id string, err error) {
+	if err != nil && provision.KindOf(err) != provision.Transient {
+		p.mu.Lock()
+		p.attemptsOf(id).clear = true
+		p.mu.Unlock()
+	}
 }
 
 // reserve returns the task where it is known, and else takes up room for it.
@@ -106,15 +131,17 @@ func (p *Provisioner) attempt(ctx context.Context, intent provision.Intent, size
 	if err != nil {
 		return "", permanent(err)
 	}
-	if err := p.turn(ctx); err != nil {
-		return "", err
-	}
 	output, err := p.ecs.RunTask(ctx, input)
+	failpoint.Hit("fargate.launched")
 	var conflict *types.ConflictException
 	switch {
 	case errors.As(err, &conflict):
 		return p.resolve(ctx, id, n)
 	case err != nil:
+		err = failure(err)
+		if provision.KindOf(err) == provision.NoCapacity {
+			p.refused(id, n)
+		}
 		return "", err
 	case len(output.Failures) > 0:
 		p.refused(id, n)
@@ -142,60 +169,40 @@ func (p *Provisioner) launched(ctx context.Context, intent provision.Intent, tas
 	return arn, nil
 }
 
-// turn waits for the client's own rate limit, but not longer than is useful.
-func (p *Provisioner) turn(ctx context.Context) error {
-	r := p.launches.Reserve()
-	delay := r.Delay()
-	if delay > p.options.LaunchPatience {
-		r.Cancel()
-		return refusal(provision.NoCapacity, delay, fmt.Errorf(
-			"this account may launch %v tasks a second, and those that came before take another %v", p.options.LaunchRate, delay.Round(time.Second)))
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		r.Cancel()
-		return context.Cause(ctx)
-	}
-}
-
 // resolve is for a token that was used with other parameters, such as earlier
-// credentials: there is a task, or there was a refusal.
+// credentials: there is a task, which may not be shown yet, or there was a refusal.
 func (p *Provisioner) resolve(ctx context.Context, id string, n int) (string, error) {
-	task, err := p.lookup(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if task != nil {
-		if byStop(*task) {
-			return "", refusal(provision.Transient, retryBroken, errStopped)
+	for began := p.options.Clock.Now(); ; {
+		task, err := p.lookup(ctx, id)
+		if err != nil {
+			return "", err
 		}
-		p.observe(*task)
-		return aws.ToString(task.TaskArn), nil
+		if task != nil {
+			if byStop(*task) {
+				return "", refusal(provision.Transient, retryBroken, errStopped)
+			}
+			p.observe(*task)
+			return aws.ToString(task.TaskArn), nil
+		}
+		if p.options.Clock.Since(began) >= visibleAfter { // a task would show by now
+			p.refused(id, n)
+			return "", refusal(provision.Transient, retryThrottled, errors.New("an earlier launch of this execution came to nothing"))
+		}
+		select {
+		case <-p.options.Clock.After(lookPause):
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
 	}
-	p.mu.Lock()
-	a := p.attemptsOf(id)
-	if a.conflicted.IsZero() {
-		a.conflicted = p.options.Clock.Now()
-	}
-	unseen := p.options.Clock.Since(a.conflicted)
-	p.mu.Unlock()
-	if unseen >= visibleAfter { // a task would show by now
-		p.refused(id, n)
-	}
-	return "", refusal(provision.Transient, retryBroken, errors.New("an earlier launch of this execution is not yet shown by AWS"))
 }
 
+// number is that of the next token.
 func (p *Provisioner) number(id string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a := p.attempts[id]; a != nil {
-		return a.next
-	}
-	return 0
+	a := p.attemptsOf(id)
+	a.clear = false
+	return a.next
 }
 
 // refused moves on to the next token, unless that has been done.
@@ -215,9 +222,4 @@ func (p *Provisioner) attemptsOf(id string) *attempts {
 		p.attempts[id] = a
 	}
 	return a
-}
-
-func (p *Provisioner) stopTask(ctx context.Context, arn, reason string) error {
-	_, err := p.ecs.StopTask(ctx, &ecs.StopTaskInput{Cluster: aws.String(p.options.Cluster), Task: aws.String(arn), Reason: aws.String(reason)})
-	return err
 }

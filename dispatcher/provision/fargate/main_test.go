@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/jonboulle/clockwork"
 
 	"multinode"
 	"multinode/dispatcher/provision"
@@ -51,6 +53,10 @@ func open(t *testing.T, o fargate.Options) *fargate.Provisioner {
 	t.Cleanup(func() { _ = p.Close() })
 	return p
 }
+
+func newClock() *clockwork.FakeClock { return clockwork.NewFakeClockAt(time.Now()) }
+
+func name(i int) string { return "exe-" + strconv.Itoa(i) }
 
 func intent(id string) provision.Intent {
 	return provision.Intent{

@@ -50,9 +50,12 @@ type Options struct {
 	// LaunchRate and ReadRate are how many launches, and reads, to ask for in a
 	// second; the account's limits are 20 each.
 	LaunchRate, ReadRate float64
-	// LaunchPatience is how long a launch waits for its turn before it is put off.
+	// LaunchPatience is how long a launch waits for its turn before it is put off,
+	// with a reason that its users see.
 	LaunchPatience time.Duration
-	// Sweep is how often the tasks are looked at.
+	// Sweep is how often the tasks are looked at; 0 means every 5 seconds, or every
+	// 20 with a queue, which tells sooner. With thousands of tasks it is less often:
+	// a third of the reads are for it.
 	Sweep time.Duration
 	// StartDeadline is how long a task may take to run. Later it is stopped.
 	StartDeadline time.Duration
@@ -69,8 +72,7 @@ func DefaultOptions(config aws.Config, cluster string) Options {
 		StopTimeout:    2 * time.Minute,
 		LaunchRate:     19.5,
 		ReadRate:       15,
-		LaunchPatience: 20 * time.Second,
-		Sweep:          5 * time.Second,
+		LaunchPatience: time.Second,
 		StartDeadline:  4 * time.Minute,
 		Clock:          clockwork.NewRealClock(),
 		Logger:         slog.New(slog.DiscardHandler),
@@ -98,7 +100,7 @@ func (o Options) check() error {
 	check(o.StopTimeout >= 2*time.Second && o.StopTimeout <= 2*time.Minute, "StopTimeout must be from 2 seconds to 2 minutes")
 	check(o.MaxTasks >= 0, "MaxTasks is negative")
 	check(o.LaunchRate > 0 && o.ReadRate > 0, "LaunchRate and ReadRate must be above 0")
-	check(o.LaunchPatience > 0 && o.Sweep > 0 && o.StartDeadline > 0, "LaunchPatience, Sweep and StartDeadline must be above 0")
+	check(o.LaunchPatience > 0 && o.Sweep >= 0 && o.StartDeadline > 0, "LaunchPatience and StartDeadline must be above 0, and Sweep not below")
 	check(o.Clock != nil && o.Logger != nil, "Clock or Logger is nil")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("options of the Fargate provisioner: %w", err)

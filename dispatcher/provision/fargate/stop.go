@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"multinode"
@@ -37,7 +38,7 @@ func (p *Provisioner) stop(ctx context.Context, id string, h multinode.Worker) e
 		return err
 	}
 	if !w.ended() {
-		if err := p.stopTask(ctx, w.arn, stopReason); err != nil && !notFound(err) {
+		if err := p.stopTask(ctx, w.arn, stopReason); err != nil {
 			return err
 		}
 		select {
@@ -62,8 +63,9 @@ func (p *Provisioner) toStop(ctx context.Context, id string, h multinode.Worker)
 	if w != nil {
 		w.stopping = true
 	}
+	refused := p.attempts[id] != nil && p.attempts[id].clear && p.reserved[id] == 0
 	p.mu.Unlock()
-	if w != nil {
+	if w != nil || refused {
 		return w, nil
 	}
 	task, err := p.byHandle(ctx, id, h)
@@ -74,6 +76,33 @@ func (p *Provisioner) toStop(ctx context.Context, id string, h multinode.Worker)
 		return nil, err
 	}
 	return p.observe(*task), nil
+}
+
+// stopTask asks for the end of a task. What the answer says of it counts: one whose
+// container was not started yet will not be, and has ended thereby.
+func (p *Provisioner) stopTask(ctx context.Context, arn, reason string) error {
+	if err := p.stops.Wait(ctx); err != nil {
+		return err
+	}
+	output, err := p.ecs.StopTask(ctx, &ecs.StopTaskInput{Cluster: aws.String(p.options.Cluster), Task: aws.String(arn), Reason: aws.String(reason)})
+	if notFound(err) {
+		return nil // forgotten: the sweep finds it missing
+	}
+	if err != nil {
+		return err
+	}
+	if task := output.Task; task != nil && neverToStart(*task) {
+		task.LastStatus, task.StoppedReason = aws.String("STOPPED"), aws.String(reason)
+		p.observe(*task)
+	}
+	return nil
+}
+
+// neverToStart tells a task that is to stop while nothing of it has begun to run.
+// Some never leave PENDING, not even for STOPPED.
+func neverToStart(task types.Task) bool {
+	last := aws.ToString(task.LastStatus)
+	return aws.ToString(task.DesiredStatus) == "STOPPED" && task.StartedAt == nil && (last == "PROVISIONING" || last == "PENDING")
 }
 
 // byHandle spares the lookup where the task is known.

@@ -20,23 +20,38 @@ const (
 // sweep looks at all living tasks, until the provisioner is closed. It is what
 // ends are noticed by where no events come, and where one got lost.
 func (p *Provisioner) sweep() {
-	ticker := p.options.Clock.NewTicker(p.options.Sweep)
-	defer ticker.Stop()
+	pause := p.sweepEvery(0)
 	for {
 		select {
-		case <-ticker.Chan():
+		case <-p.options.Clock.After(pause):
 		case <-p.life.Done():
 			return
 		}
-		if err := p.look(p.life); err != nil && p.life.Err() == nil {
+		looked, err := p.look(p.life)
+		if err != nil && p.life.Err() == nil {
 			p.options.Logger.Warn("the tasks cannot be looked at", slog.Any("error", err))
 		}
 		p.endLate(p.life)
 		p.forget()
+		pause = p.sweepEvery(looked)
 	}
 }
 
-func (p *Provisioner) look(ctx context.Context) error {
+// sweepEvery is the pause after a look that took so many calls. A third of the
+// reads may be for it: other dispatchers look, too.
+func (p *Provisioner) sweepEvery(calls int) time.Duration {
+	pause := p.options.Sweep
+	if pause == 0 {
+		pause = 5 * time.Second
+		if p.options.QueueURL != "" {
+			pause = 20 * time.Second
+		}
+	}
+	return max(pause, time.Duration(3*float64(calls)/p.options.ReadRate*float64(time.Second)))
+}
+
+// look returns how many calls it took.
+func (p *Provisioner) look(ctx context.Context) (calls int, err error) {
 	p.mu.Lock()
 	byARN := make(map[string]*worker, len(p.workers))
 	arns := make([]string, 0, len(p.workers))
@@ -50,8 +65,9 @@ func (p *Provisioner) look(ctx context.Context) error {
 	// One batch at a time: what is known counts, though the next call may fail.
 	for part := range slices.Chunk(arns, batch) {
 		tasks, missing, err := p.describe(ctx, part)
+		calls++
 		if err != nil {
-			return err
+			return calls, err
 		}
 		for _, task := range tasks {
 			p.observe(task)
@@ -65,7 +81,7 @@ func (p *Provisioner) look(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return calls, nil
 }
 
 // endLate stops tasks that do not start: some never leave PENDING.

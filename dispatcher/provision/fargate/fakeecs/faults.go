@@ -22,8 +22,12 @@ type Fault struct {
 	Failure string
 	// CutAfter does what was asked and cuts the connection instead of answering.
 	CutAfter bool
-	// Stuck makes a task that never leaves PENDING.
-	Stuck bool
+	// Stuck makes a task that leaves PENDING only when it is stopped, and StuckForGood
+	// one that does not even then.
+	Stuck, StuckForGood bool
+	// Interrupted makes a task whose Spot capacity is taken back: before it starts,
+	// or else as soon as it runs.
+	Interrupted, InterruptedEarly bool
 	// FailedToStart makes a task whose container cannot start, for this reason.
 	FailedToStart string
 }
@@ -38,9 +42,23 @@ var (
 	PassRoleRefused = Fault{Error: &failure{Type: "ClientException", Message: "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/worker' that was provided for this task."}}
 	NoMemory        = Fault{Failure: "RESOURCE:MEMORY"}
 	NoCapacity      = Fault{Failure: "Capacity is unavailable at this time. Please try again later or in a different availability zone"}
+	NoCapacityError = Fault{Error: &failure{Type: "ClientException", Message: "Capacity is unavailable at this time. Please try again later or in a different availability zone"}}
 	LostAnswer      = Fault{CutAfter: true}
 	Stuck           = Fault{Stuck: true}
+	StuckForGood    = Fault{StuckForGood: true}
+
+	// Want of capacity that is found out only after RunTask has answered.
+	LateNoCapacity   = Fault{FailedToStart: "Capacity is unavailable at this time. Please try again later or in a different availability zone"}
+	SpotInterrupted  = Fault{Interrupted: true}
+	SpotNeverStarted = Fault{InterruptedEarly: true}
+	NoSuchImage      = Fault{FailedToStart: "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref registry.example/app@sha256:0: registry.example/app@sha256:0: not found"}
+	RegistryTimeout  = Fault{FailedToStart: "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref: failed to do request: Head https://registry.example/v2/: dial tcp 10.0.0.1:443: i/o timeout"}
+	NoLogGroup       = Fault{FailedToStart: "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist."}
+	NoNetwork        = Fault{FailedToStart: "Timeout waiting for network interface provisioning to complete."}
 )
+
+// CutAfterwards loses the answers to all three tries of the SDK.
+var CutAfterwards = []Fault{LostAnswer, LostAnswer, LostAnswer}
 
 // Inject makes the next calls of the operation fail, one fault each, in order.
 func (s *Server) Inject(operation string, faults ...Fault) {
@@ -67,7 +85,7 @@ func (s *Server) nextFault(operation string) Fault {
 
 // forTask carries to runTask what is to become of the task.
 func (f Fault) forTask() *task {
-	if f.Failure == "" && !f.Stuck && f.FailedToStart == "" {
+	if f == (Fault{}) || f.Error != nil || f.CutAfter {
 		return nil
 	}
 	return &task{fault: f}

@@ -1,6 +1,7 @@
 package fakeecs
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -8,8 +9,8 @@ import (
 
 // Task is what a test may want to know of a task.
 type Task struct {
-	ARN, StartedBy, Last, StopCode, StoppedReason, Provider, CPU, Memory string
-	Tags                                                                 map[string]string
+	ARN, StartedBy, Last, Desired, StopCode, StoppedReason, Provider, CPU, Memory string
+	Tags                                                                          map[string]string
 }
 
 // Tasks returns all tasks that the service remembers, the oldest first.
@@ -24,7 +25,7 @@ func (s *Server) Tasks() []Task {
 			tags[tag.Key] = tag.Value
 		}
 		tasks = append(tasks, Task{
-			ARN: t.arn, StartedBy: v.StartedBy, Last: t.last, StopCode: t.stopCode, StoppedReason: t.stoppedReason,
+			ARN: t.arn, StartedBy: v.StartedBy, Last: t.last, Desired: t.desired, StopCode: t.stopCode, StoppedReason: t.stoppedReason,
 			Provider: v.CapacityProviderName, CPU: v.CPU, Memory: v.Memory, Tags: tags,
 		})
 	}
@@ -57,4 +58,54 @@ func (t *task) passStopTimeout(moment time.Duration) {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
 	t.killLocked()
+}
+
+// AwaitState waits until the task that was started by the given one is, or has
+// been, in a state. It fails with a panic when ctx ends first.
+func (s *Server) AwaitState(ctx context.Context, startedBy, state string) {
+	s.await(ctx, startedBy+" is not "+state, func() bool {
+		for _, t := range s.tasks {
+			if t.request.StartedBy == startedBy && slices.Contains(t.been, state) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// AwaitQueued waits until so many messages are in the queue.
+func (s *Server) AwaitQueued(ctx context.Context, n int) {
+	s.await(ctx, "the queue is not as long as it should be", func() bool { return len(s.queue) == n })
+}
+
+func (s *Server) await(ctx context.Context, what string, done func() bool) {
+	for {
+		s.mu.Lock()
+		changed, ok := s.changed, done()
+		s.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			panic("fakeecs: " + what + ": " + ctx.Err().Error())
+		}
+	}
+}
+
+// Stop lets all tasks that run end, as when they are asked to from outside.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.tasks {
+		t.stopLocked("UserInitiated", "stopped by the test")
+	}
+}
+
+// Events returns all events that were sent, where Options.KeepEvents is set.
+func (s *Server) Events() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.events)
 }

@@ -26,6 +26,9 @@ func (s *Server) publish(t *task) {
 		"account": Account, "region": Region, "resources": []string{t.arn}, "detail": event(t.view(false)),
 	})
 	s.queue = append(s.queue, &message{body: string(body)})
+	if s.options.KeepEvents {
+		s.events = append(s.events, string(body))
+	}
 	if len(s.queue) > 10_000 {
 		s.queue = s.queue[1:]
 	}
@@ -119,6 +122,7 @@ func (s *Server) deleteMessage(in struct{ ReceiptHandle string }) (any, *failure
 	for i, m := range s.queue {
 		if m.receipt == in.ReceiptHandle && m.receipt != "" {
 			s.queue = append(s.queue[:i:i], s.queue[i+1:]...)
+			s.wake()
 			break
 		}
 	}

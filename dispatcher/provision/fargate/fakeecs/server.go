@@ -24,6 +24,8 @@ type Options struct {
 	Late time.Duration
 	// Visible is how long a new task stays unseen by ListTasks and DescribeTasks.
 	Visible time.Duration
+	// KeepEvents keeps all events, for Server.Events.
+	KeepEvents bool
 	// Limits enforces the service's rates: 20 launches a second after a burst of 100,
 	// 20 reads after 100, one registration a second.
 	Limits bool
@@ -47,6 +49,7 @@ type Server struct {
 	calls       map[string]int
 	limits      map[string]*rate.Limiter
 	queue       []*message
+	events      []string
 	logs        map[string][]string
 	receipts    int
 }
@@ -155,6 +158,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(name string, body []byte, r *http.Request) (any, *failure, bool) {
 	if name == "ReceiveMessage" {
 		s.awaitMessage(body, r)
+		if r.Context().Err() != nil {
+			return nil, nil, true // who asked has gone, and must not take a message along
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,6 +17,7 @@ type task struct {
 
 	last, desired, stopCode, stoppedReason string
 	createdAt, startedAt, stoppedAt        time.Time
+	been                                   []string // all states up to now
 	version                                int
 	container                              containerView
 	running                                Running
@@ -55,6 +56,9 @@ func (t *task) live() {
 			break
 		}
 		t.enter(state)
+		if t.fault.StuckForGood && state == "PENDING" {
+			<-t.killing
+		}
 		if t.fault.Stuck && state == "PENDING" {
 			<-t.stopping
 		}
@@ -64,6 +68,9 @@ func (t *task) live() {
 		t.container.Reason = t.fault.FailedToStart
 		t.stopLocked("TaskFailedToStart", t.fault.FailedToStart)
 		t.s.mu.Unlock()
+	}
+	if t.fault.InterruptedEarly {
+		t.interrupt()
 	}
 	if !t.isStopping() {
 		t.run()
@@ -91,6 +98,9 @@ func (t *task) run() {
 	t.s.mu.Unlock()
 	ended := make(chan struct{})
 	t.s.runs.Go(func() { t.bring(running, ended) })
+	if t.fault.Interrupted {
+		t.interrupt()
+	}
 	code, outOfMemory := running.Wait()
 	close(ended)
 	t.s.mu.Lock()
@@ -100,6 +110,13 @@ func (t *task) run() {
 		t.container.Reason = "OutOfMemoryError: Container killed due to memory usage"
 	}
 	t.stopLocked("EssentialContainerExited", "Essential container in task exited")
+}
+
+// interrupt takes Spot capacity back.
+func (t *task) interrupt() {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	t.stopLocked("SpotInterruption", "Your Spot Task was interrupted.")
 }
 
 // bring ends the container: it asks, waits for stopTimeout, and kills.
@@ -171,6 +188,7 @@ func (t *task) enter(state string) {
 
 func (t *task) enterLocked(state string) {
 	t.last = state
+	t.been = append(t.been, state)
 	t.version++
 	t.s.publish(t)
 	t.s.wake()
