@@ -36,7 +36,6 @@ resource "aws_ecs_task_definition" "dispatcher" {
       "--fargate-log-group=${aws_cloudwatch_log_group.workers.name}",
       "--fargate-queue-url=${aws_sqs_queue.events.url}",
       ],
-      var.assign_public_ip ? ["--fargate-public-ip"] : [],
       var.architecture == "ARM64" ? ["--fargate-arm64"] : [],
       var.spot ? ["--fargate-spot"] : [],
     )
@@ -66,9 +65,8 @@ resource "aws_ecs_service" "dispatcher" {
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
   network_configuration {
-    subnets          = var.subnet_ids
-    security_groups  = [aws_security_group.dispatcher.id]
-    assign_public_ip = var.assign_public_ip
+    subnets         = var.subnet_ids
+    security_groups = [aws_security_group.dispatcher.id]
   }
   depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.dispatcher]
 }

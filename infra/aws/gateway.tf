@@ -76,9 +76,8 @@ resource "aws_ecs_service" "gateway" {
   propagate_tags                    = "SERVICE"
   health_check_grace_period_seconds = 120
   network_configuration {
-    subnets          = var.subnet_ids
-    security_groups  = [aws_security_group.gateway.id]
-    assign_public_ip = var.assign_public_ip
+    subnets         = var.subnet_ids
+    security_groups = [aws_security_group.gateway.id]
   }
   load_balancer {
     target_group_arn = aws_lb_target_group.gateway.arn

@@ -20,7 +20,7 @@ func TestTheGatewayStarts(t *testing.T) {
 	}
 	group := resource(t, p, "aws_lb_target_group.gateway")
 	port, _ := group.GetAttr("port").AsBigFloat().Int64()
-	if listen, _ := c.flag("listen"); listen != fmt.Sprintf("0.0.0.0:%d", port) || c.PortMappings[0].ContainerPort != int(port) {
+	if listen, _ := c.flag("listen"); listen != fmt.Sprintf("0.0.0.0:%d", port) || int64(*c.PortMappings[0].ContainerPort) != port {
 		t.Errorf("it listens at %s, the load balancer asks port %d", listen, port)
 	}
 	local := c.with(t, "nats-url", nats.url).with(t, "listen", "127.0.0.1:0")

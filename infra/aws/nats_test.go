@@ -54,6 +54,9 @@ type node struct {
 func newNode(t *testing.T) *node {
 	t.Helper()
 	data := resource(t, mustPlan(t, nil), "aws_instance.nats").GetAttr("1").GetAttr("user_data").AsString()
+	if len(data) > 16<<10 {
+		t.Errorf("user data has %d bytes, EC2 takes 16,384", len(data))
+	}
 	head, body, _ := strings.Cut(data, "\n")
 	var config struct {
 		Files []struct{ Path, Content string } `json:"write_files"`

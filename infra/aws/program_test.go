@@ -12,30 +12,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
 	"multinode/infra/aws/internal/terraform"
 	"multinode/internal/testlog"
 )
 
-// container is one of a task definition, as far as ECS is told of it here.
-type container struct {
-	Name, Image  string
-	Command      []string
-	Secrets      []struct{ Name, ValueFrom string }
-	Environment  []struct{ Name, Value string }
-	PortMappings []struct{ ContainerPort int }
-	StopTimeout  int
-}
+// container is one of a task definition.
+type container struct{ types.ContainerDefinition }
 
-// definition returns the only container of a task definition.
+// definition returns the only container of a task definition, which has nothing that
+// ECS does not know.
 func definition(t *testing.T, p *terraform.Plan, address string) container {
 	t.Helper()
-	var all []container
+	var all []types.ContainerDefinition
 	text := resource(t, p, address).AsValueSlice()[0].GetAttr("container_definitions").AsString()
-	must(t, json.Unmarshal([]byte(text), &all))
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	must(t, decoder.Decode(&all))
 	if len(all) != 1 {
 		t.Fatalf("%s has %d containers", address, len(all))
 	}
-	return all[0]
+	return container{all[0]}
 }
 
 // flag returns the value that the command has for a flag, and whether there is one.
@@ -52,7 +50,7 @@ func (c container) flag(name string) (string, bool) {
 func (c container) with(t *testing.T, name, value string) container {
 	t.Helper()
 	if _, ok := c.flag(name); !ok {
-		t.Fatalf("%s has no --%s: %v", c.Name, name, c.Command)
+		t.Fatalf("%s has no --%s: %v", *c.Name, name, c.Command)
 	}
 	command := make([]string, len(c.Command))
 	for i, argument := range c.Command {
@@ -172,14 +170,14 @@ func (b broker) environment(t *testing.T, p *terraform.Plan, c container) []stri
 	}
 	environment := []string{"HOME=" + t.TempDir()}
 	for _, s := range c.Secrets {
-		value, ok := values[s.ValueFrom]
+		value, ok := values[*s.ValueFrom]
 		if !ok {
-			t.Fatalf("%s gets %s from %s, which is no secret", c.Name, s.Name, s.ValueFrom)
+			t.Fatalf("%s gets %s from %s, which is no secret", *c.Name, *s.Name, *s.ValueFrom)
 		}
-		environment = append(environment, s.Name+"="+value)
+		environment = append(environment, *s.Name+"="+value)
 	}
 	for _, v := range c.Environment {
-		environment = append(environment, v.Name+"="+v.Value)
+		environment = append(environment, *v.Name+"="+*v.Value)
 	}
 	return environment
 }

@@ -14,7 +14,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Three subnets of it, each in another zone, with a way out to the internet: a NAT gateway, or an internet gateway and assign_public_ip."
+  description = "Three subnets of it, each in another zone, that reach the internet through a NAT gateway."
   type        = list(string)
   validation {
     condition     = length(var.subnet_ids) == 3
@@ -50,12 +50,6 @@ variable "client_cidrs" {
   description = "Whose addresses may reach the API. Empty means those of the VPC."
   type        = list(string)
   default     = []
-}
-
-variable "assign_public_ip" {
-  description = "Give tasks public addresses, which they need in subnets without a NAT gateway."
-  type        = bool
-  default     = false
 }
 
 variable "architecture" {
