@@ -109,3 +109,15 @@ func (s *Server) Events() []string {
 	defer s.mu.Unlock()
 	return slices.Clone(s.events)
 }
+
+// States returns the states that a task has been in.
+func (s *Server) States(startedBy string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.tasks {
+		if t.request.StartedBy == startedBy {
+			return slices.Clone(t.been)
+		}
+	}
+	return nil
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,7 +18,15 @@ type message struct {
 	body    string
 	receipt string
 	until   time.Time // unseen by others until then
+	seen    int       // how often it was received
 }
+
+// A message that was received so often and not deleted goes to the dead-letter
+// queue; between two receptions it is unseen for a while.
+const (
+	maxReceive = 5
+	unseen     = 30 * time.Second
+)
 
 // publish puts the change of a task into the queue.
 func (s *Server) publish(t *task) {
@@ -59,6 +68,13 @@ func (s *Server) Queued() int {
 	return len(s.queue)
 }
 
+// Dead returns what is in the dead-letter queue.
+func (s *Server) Dead() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.dead)
+}
+
 // awaitMessage is the long poll of ReceiveMessage.
 func (s *Server) awaitMessage(body []byte, r *http.Request) {
 	var in struct{ WaitTimeSeconds int }
@@ -83,10 +99,17 @@ func (s *Server) awaitMessage(body []byte, r *http.Request) {
 
 func (s *Server) receivable() *message {
 	now := s.options.Clock.Now()
-	for _, m := range s.queue {
-		if !now.Before(m.until) {
+	for i := 0; i < len(s.queue); i++ {
+		m := s.queue[i]
+		if now.Before(m.until) {
+			continue
+		}
+		if m.seen < maxReceive {
 			return m
 		}
+		s.dead = append(s.dead, m.body)
+		s.queue = append(s.queue[:i:i], s.queue[i+1:]...)
+		i--
 	}
 	return nil
 }
@@ -109,7 +132,8 @@ func (s *Server) receive(in struct {
 			break
 		}
 		s.receipts++
-		m.receipt, m.until = strconv.Itoa(s.receipts), s.options.Clock.Now().Add(30*time.Second)
+		m.seen++
+		m.receipt, m.until = strconv.Itoa(s.receipts), s.options.Clock.Now().Add(unseen)
 		sum := md5.Sum([]byte(m.body)) //nolint:gosec // see above
 		messages = append(messages, map[string]string{
 			"MessageId": m.receipt, "ReceiptHandle": m.receipt, "Body": m.body, "MD5OfBody": hex.EncodeToString(sum[:]),

@@ -50,6 +50,7 @@ type Server struct {
 	limits      map[string]*rate.Limiter
 	queue       []*message
 	events      []string
+	dead        []string
 	logs        map[string][]string
 	receipts    int
 }

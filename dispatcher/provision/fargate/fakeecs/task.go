@@ -3,6 +3,7 @@ package fakeecs
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -27,12 +28,13 @@ type task struct {
 func (s *Server) newTask(in runTask, d *definition) *task {
 	t := &task{
 		s: s, arn: "arn:aws:ecs:" + Region + ":" + Account + ":task/" + Cluster + "/" + randomHex(16),
-		request: in, definition: d, last: "PROVISIONING", desired: "RUNNING", createdAt: s.options.Clock.Now(), version: 1,
+		request: in, definition: d, desired: "RUNNING", createdAt: s.options.Clock.Now(),
 		container: containerView{Name: d.ContainerDefinitions[0].Name, LastStatus: "PENDING"},
 		stopping:  make(chan struct{}), killing: make(chan struct{}),
 	}
 	s.tasks = append(s.tasks, t)
 	s.byARN[t.arn] = t
+	t.enterLocked("PROVISIONING")
 	return t
 }
 
@@ -148,6 +150,11 @@ func (t *task) bring(running Running, ended <-chan struct{}) {
 func (t *task) stop() {
 	t.s.mu.Lock()
 	t.container.LastStatus = "STOPPED"
+	for _, state := range []string{"DEACTIVATING", "STOPPING"} {
+		if slices.Contains(t.been, "RUNNING") && !slices.Contains(t.been, state) { // it ended by itself
+			t.enterLocked(state)
+		}
+	}
 	t.enterLocked("DEPROVISIONING")
 	t.s.mu.Unlock()
 	if late := t.s.options.Late; late > 0 {
