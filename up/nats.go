@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -114,10 +115,19 @@ func (n NATS) explain(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAccountAuthExpired):
 		return fmt.Errorf("NATS at %s does not accept the credentials of %s: they are of another installation, or have expired: %w", n.URL, n.Creds, err)
+	case n.Cert == "" && demandsCertificate(err):
+		return fmt.Errorf("NATS at %s demands a client certificate, it seems, and none was given: %w", n.URL, err)
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &resolving), errors.Is(err, nats.ErrTimeout):
 		return fmt.Errorf("no NATS server answers at %s: start it, or give another URL: %w", n.URL, err)
 	}
 	return fmt.Errorf("connect to NATS at %s: %w", n.URL, err)
+}
+
+// demandsCertificate tells whether a server refused a client without a certificate. That
+// comes after the handshake, as an alert or as no more than a closed connection.
+func demandsCertificate(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "certificate required") || strings.Contains(text, "after TLS handshake")
 }
 
 // replicas returns how many copies are kept of every stream.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,25 +32,46 @@ type fleet struct {
 
 const fleetKey = "the-key-of-the-fleet"
 
+// site says what a fleet is made of.
+type site struct {
+	servers   int // of NATS
+	processes int // gateways, and as many dispatchers
+	// config are arguments of nats-config, and flags those of every process.
+	config, flags []string
+	// edit changes the configuration of a server, if set; workersAt is the number of
+	// the server that workers are sent to, 0 for any.
+	edit      func(i int, text string) string
+	workersAt int
+}
+
 // newFleet starts a cluster of that many NATS servers, and two gateways and two
 // dispatchers.
 func newFleet(t *testing.T, servers int) *fleet {
 	t.Helper()
+	return site{servers: servers, processes: 2}.start(t)
+}
+
+func (s site) start(t *testing.T) *fleet {
+	t.Helper()
 	f := &fleet{t: t, folder: t.TempDir()}
-	f.startNATS(servers)
-	ports := freePorts(t, 2)
+	f.startNATS(s)
+	ports := freePorts(t, s.processes)
 	var urls []string
 	for i, port := range ports {
 		listen := "127.0.0.1:" + strconv.Itoa(port)
 		urls = append(urls, "http://"+listen)
-		f.gateways = append(f.gateways, multinodeProcess(t, []string{"MULTINODE_API_KEY=" + fleetKey}, "gateway",
-			"--nats-url="+f.url, "--nats-creds="+f.creds, "--data-dir="+f.dir("gateway", i), "--listen="+listen, "--drain=500ms"))
+		args := []string{"gateway", "--nats-url=" + f.url, "--nats-creds=" + f.creds, "--data-dir=" + f.dir("gateway", i),
+			"--listen=" + listen, "--drain=500ms"}
+		f.gateways = append(f.gateways, multinodeProcess(t, []string{"MULTINODE_API_KEY=" + fleetKey}, append(args, s.flags...)...))
 	}
 	f.balancer = balance(t, urls...)
-	for i := range 2 {
-		f.dispatchers = append(f.dispatchers, multinodeProcess(t, nil, "dispatcher",
-			"--nats-url="+f.url, "--nats-creds="+f.creds, "--authority="+f.authority, "--data-dir="+f.dir("dispatcher", i),
-			"--api-url="+f.balancer.URL))
+	for i := range s.processes {
+		args := []string{"dispatcher", "--nats-url=" + f.url, "--nats-creds=" + f.creds, "--authority=" + f.authority,
+			"--data-dir=" + f.dir("dispatcher", i), "--api-url=" + f.balancer.URL}
+		if s.workersAt > 0 {
+			args = append(args, "--worker-nats-url="+strings.Split(f.url, ",")[s.workersAt-1])
+		}
+		f.dispatchers = append(f.dispatchers, multinodeProcess(t, nil, append(args, s.flags...)...))
 	}
 	for _, p := range append(f.gateways, f.dispatchers...) {
 		p.start()
@@ -63,25 +85,45 @@ func newFleet(t *testing.T, servers int) *fleet {
 	return f
 }
 
+// stopAll ends gateways and dispatchers as an operator does.
+func (f *fleet) stopAll() {
+	f.t.Helper()
+	for _, p := range append(f.gateways, f.dispatchers...) {
+		p.stop()
+	}
+}
+
 func (f *fleet) dir(name string, i int) string {
 	return filepath.Join(f.folder, name+strconv.Itoa(i))
 }
 
 // startNATS writes the configuration and starts the servers.
-func (f *fleet) startNATS(servers int) {
+func (f *fleet) startNATS(s site) {
 	f.t.Helper()
+	servers := s.servers
 	binary, err := buildNATS()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	out := filepath.Join(f.folder, "nats")
-	args := []string{"nats-config", "--out", out, "--store-dir=" + out, "--max-store=2GiB", "--monitor-port=0"}
+	args := []string{"nats-config", "--out", out, "--store-dir=" + out, "--max-store=2GiB", "--monitor-port=0", "--json"}
+	args = append(args, s.config...)
 	ports := freePorts(f.t, 3*servers)
 	for i := range servers {
 		args = append(args, fmt.Sprintf("--server=127.0.0.1:%d:%d", ports[3*i], ports[3*i+1]))
 	}
 	stdout, _ := newShell(f.t, nil).mustRun(args...)
-	for i, path := range strings.Fields(stdout) {
+	var written struct {
+		Configs      []string `json:"configs"`
+		ControlPlane string   `json:"control_plane"`
+		Authority    string   `json:"authority"`
+		URL          string   `json:"nats_url"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &written); err != nil {
+		f.t.Fatal(err)
+	}
+	f.url, f.creds, f.authority = written.URL, written.ControlPlane, written.Authority
+	for i, path := range written.Configs {
 		// Three servers on one machine: their folders and monitors must differ.
 		monitor := "127.0.0.1:" + strconv.Itoa(ports[3*i+2])
 		text, err := os.ReadFile(path)
@@ -89,15 +131,15 @@ func (f *fleet) startNATS(servers int) {
 			f.t.Fatal(err)
 		}
 		own := strings.ReplaceAll(string(text), `"`+out, `"`+f.dir("nats-data", i)) + "\nhttp: \"" + monitor + "\"\n"
+		if s.edit != nil {
+			own = s.edit(i, own)
+		}
 		if err := os.WriteFile(path, []byte(own), 0o600); err != nil {
 			f.t.Fatal(err)
 		}
 		f.monitors = append(f.monitors, "http://"+monitor)
 		f.nats = append(f.nats, &process{t: f.t, path: binary, args: []string{"-c", path}})
-		f.url += fmt.Sprintf(",nats://127.0.0.1:%d", ports[3*i])
 	}
-	f.url = f.url[1:]
-	f.creds, f.authority = filepath.Join(out, "control-plane.creds"), filepath.Join(out, "authority.json")
 	for _, p := range f.nats {
 		p.launch()
 	}

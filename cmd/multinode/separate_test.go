@@ -46,12 +46,14 @@ type load struct {
 	n      atomic.Int64
 }
 
+// fleetInput is the arguments of a function of fleetTasks.
+func fleetInput(folder string, n int) string { return fmt.Sprintf(`[[%q, %d], {}]`, folder, n) }
+
 // invoke runs one invocation to its end.
 func (l *load) invoke(function string) error {
 	n := int(l.n.Add(1))
 	at := client.Function{Project: "fleet", Version: client.Latest, Name: function}
-	input := fmt.Sprintf(`[[%q, %d], {}]`, l.folder, n)
-	started, err := l.f.api.Start(context.Background(), at, wire.InvocationDefinition{Input: input}, "")
+	started, err := l.f.api.Start(context.Background(), at, wire.InvocationDefinition{Input: fleetInput(l.folder, n)}, "")
 	if err != nil {
 		return fmt.Errorf("start of %s %d: %w", function, n, err)
 	}
