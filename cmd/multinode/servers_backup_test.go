@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +15,9 @@ import (
 	"multinode/wire"
 )
 
-// documented returns the commands with the nats tool that docs/operations.md has
-// with this word in them, as a shell runs them for this fleet.
-func (f *fleet) documented(word, dir string) *exec.Cmd {
+// documented runs a block of commands of docs/operations.md as it stands there, but for
+// the names of things.
+func (f *fleet) documented(block, dir string) error {
 	f.t.Helper()
 	if _, err := exec.LookPath("nats"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -26,19 +25,12 @@ func (f *fleet) documented(word, dir string) *exec.Cmd {
 		}
 		f.t.Skip("the nats tool is not on the PATH")
 	}
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	line := regexp.MustCompile(`(?m)^nats --server=.* ` + word + ` .*DIR$`).FindString(string(page))
-	if line == "" {
-		f.t.Fatalf("the page has no command of the nats tool to %s", word)
-	}
-	line = strings.NewReplacer("nats://10.0.0.1", strings.Split(f.url, ",")[0], "control-plane.creds", f.creds, "DIR", dir).Replace(line)
-	command := exec.CommandContext(f.t.Context(), "sh", "-c", line)
+	script := operationsBlock(f.t, "sh "+block)
+	script = strings.NewReplacer("nats://10.0.0.1", strings.Split(f.url, ",")[0], "control-plane.creds", f.creds, "DIR", dir).Replace(script)
+	command := exec.CommandContext(f.t.Context(), "sh", "-euc", script)
 	command.Env = append(os.Environ(), "HOME="+f.t.TempDir(), "XDG_CONFIG_HOME="+f.t.TempDir())
 	command.Stdout, command.Stderr = testlog.New(f.t), testlog.New(f.t)
-	return command
+	return command.Run()
 }
 
 // A backup is made of a cluster that works, by the documented command. All three
@@ -85,7 +77,7 @@ func TestBackupAndRestoreOfServers(t *testing.T) {
 
 	backup := filepath.Join(t.TempDir(), "backup")
 	l.during(func() {
-		if err := f.documented("backup account", backup).Run(); err != nil {
+		if err := f.documented("backup", backup); err != nil {
 			t.Errorf("the backup: %v", err)
 		}
 	})
@@ -106,7 +98,7 @@ func TestBackupAndRestoreOfServers(t *testing.T) {
 	for i := range f.nats {
 		f.healthy(i)
 	}
-	if err := f.documented("backup restore account", backup).Run(); err != nil {
+	if err := f.documented("restore", backup); err != nil {
 		t.Fatalf("the restore: %v", err)
 	}
 	for _, kind := range []string{"gateway", "dispatcher"} {
@@ -121,6 +113,9 @@ func TestBackupAndRestoreOfServers(t *testing.T) {
 	}
 	f.current()
 
+	if f.documented("restore", backup) == nil {
+		t.Error("it is restored over what is there")
+	}
 	if after, _ := user.mustRun(finished...); after != before {
 		t.Errorf("what was\n%s\nis\n%s", before, after)
 	}
