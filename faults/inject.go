@@ -11,15 +11,16 @@ import (
 )
 
 // life lets a server run until it dies at a fail point, or for a moment after which
-// something is done to it or to its workers. It returns when the server is down.
-func (r *run) life(ctx context.Context, s *server) {
+// something is done to it or to its workers. It returns when the server is down, and
+// takes it down when it is enough.
+func (r *run) life(ctx context.Context, s *server, enough func() bool) {
 	s.kill()
 	armed, disturb := r.crashes.armed, r.disturb
 	switch {
 	case r.thorough:
 		armed, disturb = r.crashes.allArmed, r.provoke
 	case r.unarmed():
-		armed = unarmed // each of these is what the server has to get over by itself
+		armed = unarmed
 		if disturb = r.disturbWorkers; r.suspends {
 			disturb = r.suspend
 		}
@@ -27,7 +28,7 @@ func (r *run) life(ctx context.Context, s *server) {
 	if !r.comeUp(ctx, s, armed(r.dice)...) {
 		return
 	}
-	for s.running() && ctx.Err() == nil {
+	for s.running() && ctx.Err() == nil && !enough() {
 		select {
 		case <-s.gone():
 			return

@@ -65,6 +65,13 @@ func (l *ledger) giveUp(format string, arguments ...any) {
 	l.over = true
 }
 
+// interrupted says that what breaks from now on was broken off by the user.
+func (l *ledger) interrupted() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+}
+
 // seen holds what a read says against what earlier ones said.
 func (l *ledger) seen(s *started, status wire.Status) {
 	l.mu.Lock()

@@ -20,7 +20,7 @@ func main() {
 	flag.BoolVar(&f.race, "race", false, "build the binary with the race detector; a race is a violation")
 	flag.BoolVar(&f.several, "several", false, "gateways and dispatchers by themselves on a NATS server, two of each")
 	flag.BoolVar(&f.cluster, "cluster", false, "the same on three NATS servers, which are killed and cut off, too (needs root)")
-	flag.BoolVar(&f.messages, "messages", false, "as -several, with messages to and from NATS lost and repeated")
+	flag.BoolVar(&f.messages, "messages", false, "as -several, with messages to and from NATS lost and repeated, and kill workers only")
 	flag.BoolVar(&f.suspend, "suspend", false, "suspend servers and workers for longer than their leases, and kill workers only")
 	flag.BoolVar(&f.clock, "clock", false, "set processes' wall clocks forward and back")
 	flag.BoolVar(&f.disk, "disk", false, "fill the disk of all data again and again, and kill workers only (needs root)")
@@ -65,6 +65,7 @@ func long(ctx context.Context, f form) (int, error) {
 		return 1, err
 	}
 	defer r.close()
+	defer context.AfterFunc(ctx, r.interrupted)()
 	ends := time.Now().Add(f.duration)
 	r.search.ends = ends
 	var rounds sync.Mutex
@@ -87,8 +88,8 @@ func long(ctx context.Context, f form) (int, error) {
 	}
 	fmt.Print(r.report())
 	fmt.Printf("seed %d\n", f.seed)
-	if len(r.violations) > 0 {
-		return 1, nil
+	if len(r.violations) > 0 || ctx.Err() != nil {
+		return 1, ctx.Err()
 	}
 	return 0, nil
 }

@@ -37,7 +37,7 @@ func TestOperationsOfNATSAreToldApart(t *testing.T) {
 }
 
 func TestMessagesAreLostAndRepeated(t *testing.T) {
-	const sent = 1000
+	const sent = 4000
 	l := newLedger()
 	m := &messages{dice: newDice(1), fault: l.fault}
 	var out strings.Builder

@@ -192,7 +192,7 @@ func (r *run) disturbed(ctx context.Context, clients int, enough func() bool) {
 	for _, s := range r.ours() {
 		disturb.Go(func() {
 			for ctx.Err() == nil && !enough() {
-				r.life(ctx, s)
+				r.life(ctx, s, enough)
 			}
 			// Clients finish what they have begun: with servers that live on.
 			stop()
