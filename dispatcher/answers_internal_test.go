@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,9 @@ func TestAnInterruptIsSaidAgain(t *testing.T) {
 	go func() { watched <- l.watch(ctx) }()
 	defer func() {
 		stop()
-		<-watched
+		if err := <-watched; !errors.Is(err, context.Canceled) {
+			t.Errorf("the watch ended: %v", err)
+		}
 	}()
 	_, _, err = b.store.RequestCancel(t.Context(), k)
 	must(t, err)

@@ -82,7 +82,7 @@ func TestAChildThatOvertakesItsParentsCancelIsNotLetIn(t *testing.T) {
 	call := helloCall{incarnation: "w", answer: make(chan *multinode.Assignment, 1)}
 	must(t, l.welcome(t.Context(), call))
 	if a := <-call.answer; a != nil {
-		t.Error("it was given its input")
+		t.Fatal("it was given its input")
 	}
 	<-l.look
 	if done, err := l.lookAgain(t.Context()); !done || err != nil {

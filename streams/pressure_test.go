@@ -88,6 +88,7 @@ func TestAFullStoreStillSettlesAndAcceptsAgainOnceThereIsRoom(t *testing.T) {
 	s, _ := openOn(t, embeddedtest.StartWith(t, o))
 	p, _ := deploy(t, s, "p", spec("fn"))
 	accepted := acceptUntilFull(t, s, p, 256<<10)
+	accepted = append(accepted, acceptUntilFull(t, s, p, 1<<10)...) // to the last that fits
 	for _, r := range accepted { // all of them can be brought to their end
 		finished(t, s, r)
 	}
@@ -118,13 +119,15 @@ func TestADiskThatOthersFillStillSettlesAndAcceptsAgainOnceThereIsRoom(t *testin
 	if err := os.WriteFile(fill, make([]byte, room+64<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for { // until the store has looked
 		if _, err := s.Accept(t.Context(), request(p, "fn")); errors.Is(err, streams.ErrFull) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if !pause(t.Context()) {
+		if !pause(ctx) {
 			t.Fatal("a full disk is not noticed")
 		}
 	}

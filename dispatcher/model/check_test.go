@@ -140,7 +140,17 @@ func (w *world) checkExecution(k multinode.ExecutionKey, x multinode.Execution, 
 	}
 	w.fleet.mu.Lock()
 	gone := w.fleet.gone[k.ID]
+	var yielded yielded
+	if noted := w.fleet.yielded[k.ID]; noted != nil {
+		yielded = *noted
+	}
 	w.fleet.mu.Unlock()
+	if yielded.stored != "" {
+		latest, _, err := w.store.LatestYield(w.ctx, k)
+		if w.must(err); string(latest) != yielded.stored && string(latest) != yielded.tried {
+			wrong("%s has the yield %s, not %s", k.ID, latest, yielded.stored)
+		}
+	}
 	lost := outcome.Kind == multinode.OutcomeLost || outcome.Kind == multinode.OutcomeOutOfMemory
 	if lost && gone != outcome.Kind {
 		wrong("%s is called %s: %s", k.ID, outcome.Kind, outcome.Error)

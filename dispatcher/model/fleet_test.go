@@ -24,9 +24,24 @@ type fleet struct {
 	views   map[*view]struct{}
 	// gone says of which executions the worker ended without an outcome, and how.
 	gone map[string]multinode.OutcomeKind
+	// yielded says what each execution's worker has put.
+	yielded map[string]*yielded
 	// wrong collects what must never happen.
 	wrong []string
 	all   sync.WaitGroup
+}
+
+// yielded is the yield that a worker was told is stored, and the one that it tried to
+// store last.
+type yielded struct{ stored, tried string }
+
+func (f *fleet) yields(execution string, change func(*yielded)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.yielded[execution] == nil {
+		f.yielded[execution] = &yielded{}
+	}
+	change(f.yielded[execution])
 }
 
 // script is what happens to the launches of one invocation.
@@ -42,7 +57,7 @@ type script struct {
 func newFleet(folder string) *fleet {
 	return &fleet{
 		folder: folder, workers: map[string]*worker{}, scripts: map[string]*script{},
-		views: map[*view]struct{}{}, gone: map[string]multinode.OutcomeKind{},
+		views: map[*view]struct{}{}, gone: map[string]multinode.OutcomeKind{}, yielded: map[string]*yielded{},
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 //     multinode.Next, the end is final, and a deleted record stays deleted,
 //   - no function ever had more live executions than its quota,
 //   - every accepted invocation has ended, in a state that its workers and its
-//     cancels explain, with the result that its worker gave,
+//     cancels explain, with the result that its worker gave and its latest yield,
 //   - nothing is undelivered or un-acked, no worker is left, and the index says
 //     what the bucket says.
 //

@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ func (w *worker) run(ctx context.Context) {
 	if string(assignment.Input) != w.script.input {
 		w.fleet.violation("%s was given the input %s", w.intent.ExecutionKey, assignment.Input)
 	}
-	if err := link.PutYield(ctx, []byte(output(w.intent.ExecutionID))); err != nil {
+	if w.yield(ctx, link) != nil {
 		return
 	}
 	w.work(ctx, link)
@@ -71,6 +72,23 @@ func (w *worker) dial(ctx context.Context) (*streams.WorkerLink, error) {
 		URL: w.intent.Environment["MULTINODE_NATS_URL"], Credentials: credentials,
 		Execution: w.intent.ExecutionID, Key: w.intent.ExecutionKey, Logger: slog.New(slog.DiscardHandler),
 	})
+}
+
+// yields is how many each worker puts: the last one counts.
+const yields = 2
+
+// yield notes what it puts before and after it is stored: killed in between, it does
+// not know.
+func (w *worker) yield(ctx context.Context, link *streams.WorkerLink) error {
+	for n := range yields {
+		text := fmt.Sprintf(`"%s yields %d"`, w.intent.ExecutionID, n)
+		w.fleet.yields(w.intent.ExecutionID, func(y *yielded) { y.tried = text })
+		if err := link.PutYield(ctx, []byte(text)); err != nil {
+			return err
+		}
+		w.fleet.yields(w.intent.ExecutionID, func(y *yielded) { y.stored = text })
+	}
+	return nil
 }
 
 // admitted notes that a process was given the input.

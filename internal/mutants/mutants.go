@@ -8,7 +8,7 @@ var mutants = []mutant{
 	},
 	{
 		rule: "the reaper asks for the record before it stops anything",
-		file: "dispatcher/reap.go", text: "	return live, ok && live.ID == k.ID, nil", instead: "	return live, false, nil",
+		file: "dispatcher/reap.go", text: "	return live, ok && live.ID == k.ID, nil", instead: "	_ = ok\n	return live, false, nil",
 		pkg: "dispatcher", test: "TestTheReaperAsksTheLeaderBeforeItStopsAnything",
 	},
 	{
@@ -18,7 +18,7 @@ var mutants = []mutant{
 	},
 	{
 		rule: "a verdict is void where an outcome is stored",
-		file: "dispatcher/verdict.go", text: "	return l.settle(ctx, stored)\n}\n\n// interrupt has", instead: "	return l.settle(ctx, multinode.Outcome{Kind: kind})\n}\n\n// interrupt has",
+		file: "dispatcher/verdict.go", text: "	return l.settle(ctx, stored)\n}\n\n// interrupt has", instead: "	_ = stored\n	return l.settle(ctx, multinode.Outcome{Kind: kind})\n}\n\n// interrupt has",
 		pkg: "dispatcher", test: "TestAVerdictThatComesAfterTheOutcomeIsVoid",
 	},
 	{
@@ -53,7 +53,7 @@ var mutants = []mutant{
 	},
 	{
 		rule: "a dispatcher that woke up past its lease keeps still",
-		file: "dispatcher/renew.go", text: "	if gap > multinode.AckWait {", instead: "	if gap > 1000*multinode.AckWait {",
+		file: "dispatcher/renew.go", text: "	if gap > multinode.AckWait {", instead: "	if gap < 0 {",
 		pkg: "dispatcher", test: "TestAWokenDispatcherDropsItsLeasesWithoutAWord",
 	},
 	{
