@@ -80,7 +80,7 @@ func (s *System) docker(ctx context.Context, c core, d Dispatch, log *slog.Logge
 	workshop.CPU = cmp.Or(d.Containers.BuildCPUs, workshop.CPU)
 	workshop.MemoryGiB = cmp.Or(d.Containers.BuildMemoryGiB, workshop.MemoryGiB)
 	workshop.Environment = buildEnvironment(os.Environ())
-	workshop.Dir, workshop.Retain = s.DataDir, repository.retain
+	workshop.Dir, workshop.Retain, workshop.RetainHere = s.DataDir, repository.retain, provisioner.RetainImages
 	images, err := container.New(workshop)
 	result.images = images
 	return result, err

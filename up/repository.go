@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"multinode/images"
 	"multinode/images/registry"
@@ -78,7 +77,8 @@ func (s *System) repository(ctx context.Context, c Containers, log *slog.Logger)
 	return repository{
 		name: host + "/multinode", own: true,
 		client: images.New(images.Options{Credentials: map[string]images.Credential{host: {Username: registryUser, Password: password}}}),
-		retain: func(digests []string) error { return store.Keep(digests, time.Minute) },
+		// No build runs meanwhile: there is nothing young to be spared.
+		retain: func(digests []string) error { return store.Keep(digests, 0) },
 	}, nil
 }
 

@@ -45,12 +45,9 @@ func (r *Registry) beginUpload(w http.ResponseWriter, request *http.Request, rep
 		return errMethod
 	}
 	mount := request.URL.Query().Get("mount")
-	if digestOnly.MatchString(mount) {
-		if _, err := os.Stat(r.blobFile(mount)); err == nil {
-			touch(r.blobFile(mount))
-			created(w, "/v2/"+repository+"/blobs/"+mount, mount)
-			return nil
-		}
+	if digestOnly.MatchString(mount) && r.has(mount) {
+		created(w, "/v2/"+repository+"/blobs/"+mount, mount)
+		return nil
 	}
 	upload := rand.Text()
 	if err := os.WriteFile(r.uploadFile(upload), nil, 0o600); err != nil {
@@ -60,6 +57,17 @@ func (r *Registry) beginUpload(w http.ResponseWriter, request *http.Request, rep
 		return r.finishUpload(w, request, repository, upload, digest)
 	}
 	return r.accepted(w, repository, upload)
+}
+
+// has tells whether a blob is here, and notes that somebody relies on that.
+func (r *Registry) has(digest string) bool {
+	r.using.RLock()
+	defer r.using.RUnlock()
+	_, err := os.Stat(r.blobFile(digest))
+	if err == nil {
+		touch(r.blobFile(digest))
+	}
+	return err == nil
 }
 
 func (r *Registry) uploadFile(upload string) string { return filepath.Join(r.uploads(), upload) }
@@ -142,5 +150,7 @@ func (r *Registry) settle(upload, digest string) error {
 	if err := file.Sync(); err != nil {
 		return err
 	}
+	r.using.RLock()
+	defer r.using.RUnlock()
 	return os.Rename(file.Name(), r.blobFile(digest))
 }

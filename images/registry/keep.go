@@ -14,8 +14,8 @@ import (
 // digests ("sha256:…"), their tags, and the layers that no image is left for. An
 // image that has no layers but those of images that stay, stays too: it is how
 // dependencies are found again. What was pushed or asked for within minAge stays
-// in any case: it may be part of an image that is being pushed. Requests wait
-// meanwhile.
+// in any case: it may be part of an image that is being pushed. Requests that
+// rely on what is stored wait meanwhile; Keep waits for no upload or download.
 func (r *Registry) Keep(digests []string, minAge time.Duration) error {
 	r.using.Lock()
 	defer r.using.Unlock()

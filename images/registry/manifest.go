@@ -104,6 +104,8 @@ func (r *Registry) putManifest(w http.ResponseWriter, request *http.Request, rep
 	if len(content) > maxManifest || digest != "" && digest != actual {
 		return &protocolError{http.StatusBadRequest, "DIGEST_INVALID", "the manifest is too large, or has another digest"}
 	}
+	r.using.RLock()
+	defer r.using.RUnlock()
 	if err := r.complete(repository, content); err != nil {
 		return err
 	}

@@ -38,7 +38,8 @@ type Options struct {
 type Registry struct {
 	options Options
 	log     *slog.Logger
-	// using is held for reading by requests, for writing by Keep.
+	// using is held for reading by requests while they rely on what is stored, never
+	// while bytes come in or go out, and for writing by Keep.
 	using sync.RWMutex
 }
 
@@ -89,8 +90,6 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "a password is needed")
 		return
 	}
-	r.using.RLock()
-	defer r.using.RUnlock()
 	path := request.URL.Path
 	var err error
 	if m := blobPath.FindStringSubmatch(path); m != nil {

@@ -2,6 +2,8 @@ package registry_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -167,4 +169,41 @@ func TestMalformedRequests(t *testing.T) {
 			t.Errorf("%s %s is answered %d, not %d", test.method, test.path, answer.StatusCode, test.want)
 		}
 	}
+}
+
+// An upload whose client has gone silent holds up neither Keep nor anybody else.
+func TestKeepDoesNotWaitForAHungUpload(t *testing.T) {
+	dir := t.TempDir()
+	r, host, stop := start(t, dir)
+	defer stop()
+	stays := image(t)
+	must(t, remote.Write(reference(t, host+"/p:1"), stays))
+	begun, err := http.Post("http://"+host+"/v2/p/blobs/uploads/", "", nil)
+	must(t, err)
+	_ = begun.Body.Close()
+	body, silent := io.Pipe()
+	hung, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, "http://"+host+begun.Header.Get("Location"), body)
+	must(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if answer, err := http.DefaultClient.Do(hung); err == nil {
+			_ = answer.Body.Close()
+		}
+	}()
+	_, err = silent.Write(make([]byte, 1<<20))
+	must(t, err)
+	for arrived := false; !arrived; time.Sleep(time.Millisecond) {
+		files, err := filepath.Glob(filepath.Join(dir, "uploads", "*"))
+		must(t, err)
+		for _, file := range files {
+			info, err := os.Stat(file)
+			arrived = arrived || err == nil && info.Size() > 0
+		}
+	}
+
+	must(t, r.Keep([]string{digest(t, stays)}, 0))
+	must(t, remote.Write(reference(t, host+"/p:2"), image(t)))
+	must(t, silent.CloseWithError(errors.New("gone")))
+	<-ended
 }

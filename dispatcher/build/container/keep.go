@@ -35,6 +35,7 @@ func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
 			_, digest, _ := strings.Cut(reference, "@")
 			digests = append(digests, digest)
 		}
+		digests = append(digests, w.laidDigests()...)
 		errs = append(errs, w.options.Retain(digests))
 	}
 	return true, errors.Join(errs...)
@@ -57,6 +58,21 @@ func (w *Workshop) freshDigests(ctx context.Context) ([]string, error) {
 		digests = append(digests, built...)
 	}
 	return digests, nil
+}
+
+// laidDigests returns the bases that this process has used, and the builders on them:
+// the next build would fetch them again.
+func (w *Workshop) laidDigests() []string {
+	w.bases.mu.Lock()
+	defer w.bases.mu.Unlock()
+	var digests []string
+	for _, f := range w.bases.laid {
+		for _, reference := range []string{f.base.Reference, f.runner} {
+			_, digest, _ := strings.Cut(reference, "@")
+			digests = append(digests, digest)
+		}
+	}
+	return digests
 }
 
 // Has tells whether an image is in the repository. Those of versions that were made

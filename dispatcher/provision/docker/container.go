@@ -127,7 +127,10 @@ func (p *Provisioner) configure(intent provision.Intent, from image.InspectRespo
 		}
 		// The engine fills a new volume with what the image has there.
 		if dir := path.Clean(from.Config.WorkingDir); path.IsAbs(dir) && dir != "/" {
-			host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Target: dir}}
+			host.Mounts = []mount.Mount{{
+				Type: mount.TypeVolume, Target: dir,
+				VolumeOptions: &mount.VolumeOptions{Labels: map[string]string{labelNamespace: p.options.Namespace}},
+			}}
 			own = append([]string{dirVariable + "=" + dir}, own...)
 		}
 	}

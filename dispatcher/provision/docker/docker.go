@@ -70,6 +70,7 @@ func New(ctx context.Context, options Options) (*Provisioner, error) {
 		return nil, errors.Join(err, engine.Close())
 	}
 	p.tasks.Go(p.watch)
+	p.tasks.Go(p.pruneVolumes) // beside it: an engine with many volumes takes its time
 	return p, nil
 }
 
