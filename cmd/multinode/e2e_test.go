@@ -201,7 +201,7 @@ func TestTheJourney(t *testing.T) {
 		t.Errorf("the parent returned %s", out)
 	}
 	out, _ = user.mustRun("describe", name, "--function-name=parent", "--invocation-id="+invocationID.FindString(stderr))
-	contains(t, out, "children  2: 2 SUCCEEDED", "\nChildren\n", "steps     SUCCEEDED")
+	contains(t, out, "children  2 (2 SUCCEEDED)", "\nChildren\n", "steps     SUCCEEDED")
 
 	out, _ = user.mustRun("describe", name)
 	contains(t, out, "Versions", "latest", "INVOCATIONS")

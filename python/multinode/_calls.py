@@ -21,6 +21,7 @@ from multinode.errors import (
     InvocationIsAlreadyTerminated,
     InvocationTimedOutError,
     MultinodeApiException,
+    OffsetIsInvalid,
     ProjectDoesNotExist,
     VersionDoesNotExist,
 )
@@ -141,7 +142,12 @@ def cancel(target: Target, invocation_id: str) -> Steps[None]:
     """Ask for an invocation to be cancelled."""
     request = Request("PUT", _request_for(target, invocation_id).path + "/cancel")
     done_before = (InvocationIsAlreadyTerminated,)
-    yield from _ask(target, request, invocation_id, done_before=done_before)
+    try:
+        yield from _ask(target, request, invocation_id, done_before=done_before)
+    except InvocationIsAlreadyTerminated as error:
+        raise InvocationIsAlreadyTerminated(
+            f'Invocation "{invocation_id}" has ended: there is nothing to cancel.'
+        ) from error
 
 
 def children(target: Target, invocation_id: str) -> Steps[Children]:
@@ -155,7 +161,12 @@ def children(target: Target, invocation_id: str) -> Steps[Children]:
 def page(target: Target, offset: Optional[str]) -> Steps[InvocationIdsList]:
     """List invocations, newest first."""
     query = {} if offset is None else {"initial_offset": offset}
-    answer = yield from _ask(target, Request("GET", target.path(), query=query))
+    try:
+        answer = yield from _ask(target, Request("GET", target.path(), query=query))
+    except OffsetIsInvalid as error:
+        raise OffsetIsInvalid(
+            f"{offset!r} is no offset: give the next_offset of the page before, or None."
+        ) from error
     ids = [invocation["invocation_id"] for invocation in answer["invocations"]]
     return InvocationIdsList(ids, answer["next_offset"])
 

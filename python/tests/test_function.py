@@ -348,7 +348,7 @@ def test_cancel(api: FakeApi, f: Caller) -> None:
     invocation_id = f.start()
     assert f.cancel(invocation_id) is None
     assert f.get(invocation_id).status is InvocationStatus.CANCELLED
-    with pytest.raises(InvocationIsAlreadyTerminated):
+    with pytest.raises(InvocationIsAlreadyTerminated, match=f"{invocation_id}.* has ended"):
         f.cancel(invocation_id)
 
 

@@ -105,6 +105,27 @@ def test_the_traceback_of_a_coroutine(start: Start) -> None:
     assert "asyncio" not in stderr
 
 
+def test_the_traceback_of_a_call_of_the_api(start: Start) -> None:
+    worker = start("@mn.function()\ndef f():\n return f.cancel('inv-1')")
+    worker.assign(
+        MULTINODE_PROJECT_NAME="p",
+        MULTINODE_VERSION_ID="v",
+        MULTINODE_API_URL="http://[::1",
+        MULTINODE_API_KEY="k",
+    )
+    assert "is not the URL of a Multinode API" in worker.events()[-1][1]["message"]
+    _, stderr = worker.output()
+    assert "return f.cancel('inv-1')" in stderr
+    assert "_connection" not in stderr
+
+
+def test_the_traceback_of_a_function_that_is_called_here(start: Start) -> None:
+    source = "@mn.function()\ndef g(): return 1 / 0\n@mn.function()\ndef f(): g.call_local()"
+    worker = start(source).assign()
+    assert worker.events()[-1][0] == "E"
+    assert "return 1 / 0" in worker.output()[1]
+
+
 def test_an_exception_that_cannot_be_shown(start: Start) -> None:
     worker = start(
         "class Odd(Exception):\n def __str__(self): raise RuntimeError\n"

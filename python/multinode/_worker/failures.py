@@ -11,6 +11,8 @@ from multinode._worker.project import ProjectError
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 # The folders of the code that calls the user's.
 _HARNESS = tuple(os.path.join(_PACKAGE, name, "") for name in ("_worker", "_inspect"))
+# What is below it never calls the user's code.
+_TALK = os.path.join(_PACKAGE, "_connection.py")
 MAX_MESSAGE = 16_384
 
 
@@ -60,12 +62,15 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _users_part(frames: TracebackType | None) -> TracebackType | None:
-    """Leave out the harness: what has called the user's code, and what has interrupted it."""
+    """Leave out the harness: what has called the user's code, and what has interrupted it.
+
+    How this package talks to the API, which the user's code has called, is left out as well.
+    """
     while frames is not None and _is_machinery(frames):
         frames = frames.tb_next
     each = frames
     while each is not None and each.tb_next is not None:
-        if _is_harness(each.tb_next):
+        if _is_harness(each.tb_next) or _path(each.tb_next) == _TALK:
             each.tb_next = None
         each = each.tb_next
     return frames

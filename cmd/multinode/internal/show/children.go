@@ -22,7 +22,7 @@ func childCounts(c wire.Children) string {
 	if !c.Complete {
 		text = "the newest " + text
 	}
-	return text + ": " + strings.Join(parts, ", ")
+	return text + " (" + strings.Join(parts, ", ") + ")"
 }
 
 func total(c wire.Children) (n int) {

@@ -33,11 +33,13 @@ func TestValues(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	reason, why, before := "no capacity", "ValueError:\nno good", "the first"
+	between := "between tries: 2 of 3 have failed; the next try is due"
 	failed := wire.OutcomeFailed
 	executions := []wire.ExecutionSummary{{}, {Outcome: &failed, ErrorMessage: &why}, {Outcome: &failed, ErrorMessage: &before}}
 	spec := wire.ExecutionSpec{MaxRetries: 2}
 	for want, i := range map[string]wire.InvocationInfo{
 		"RUNNING": {Status: wire.StatusRunning},
+		"PENDING, 2 of 3 tries have failed (ValueError: no good); the next try is due": {Status: wire.StatusPending, NumFailedAttempts: 2, WaitingReason: &between, ExecutionSpec: spec, Executions: executions},
 		"PENDING, 2 of 3 tries have failed: no capacity":          {Status: wire.StatusPending, NumFailedAttempts: 2, WaitingReason: &reason, ExecutionSpec: spec},
 		"RUNNING, 2 of 3 tries have failed (ValueError: no good)": {Status: wire.StatusRunning, NumFailedAttempts: 2, ExecutionSpec: spec, Executions: executions},
 		"CANCELLING, 1 of 1 try has failed":                       {Status: wire.StatusCancelling, NumFailedAttempts: 1},
@@ -62,17 +64,17 @@ func TestChildren(t *testing.T) {
 		Counts: map[wire.Status]int{wire.StatusSucceeded: 9_990, wire.StatusRunning: 10}, Complete: true,
 		Newest: []wire.Child{{InvocationID: "inv-1", FunctionName: "f", Status: wire.StatusRunning}},
 	}
-	if got := childCounts(c); got != "10000: 10 RUNNING, 9990 SUCCEEDED" {
+	if got := childCounts(c); got != "10000 (10 RUNNING, 9990 SUCCEEDED)" {
 		t.Errorf("got %q", got)
 	}
 	text := Invocation(wire.InvocationInfo{Children: &c}, term.Style{})
-	for _, want := range []string{"children  10000: 10 RUNNING", "Newest 1 children", "inv-1", "FUNCTION", "f "} {
+	for _, want := range []string{"children  10000 (10 RUNNING", "Newest 1 children", "inv-1", "FUNCTION", "f "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
 	c.Complete = false
-	if got := childCounts(c); !strings.HasPrefix(got, "the newest 10000: ") {
+	if got := childCounts(c); !strings.HasPrefix(got, "the newest 10000 (") {
 		t.Errorf("got %q", got)
 	}
 	c = wire.Children{Counts: map[wire.Status]int{}, Complete: true}

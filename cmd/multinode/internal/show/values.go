@@ -92,10 +92,14 @@ func Progress(i wire.InvocationInfo) string {
 	default:
 		text += ", " + failedTries(i)
 	}
-	if i.WaitingReason != nil && *i.WaitingReason != "" && !i.Status.Terminal() {
-		text += ": " + *i.WaitingReason
+	if i.WaitingReason == nil || *i.WaitingReason == "" || i.Status.Terminal() {
+		return text
 	}
-	return text
+	// How many tries have failed is said already.
+	if _, next, found := strings.Cut(*i.WaitingReason, "; "); found && strings.HasPrefix(*i.WaitingReason, "between tries: ") {
+		return text + "; " + next
+	}
+	return text + ": " + *i.WaitingReason
 }
 
 // longestFailure bounds a try's error where it stands beside the status, in columns.
