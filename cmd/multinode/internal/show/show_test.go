@@ -40,10 +40,10 @@ func TestProgress(t *testing.T) {
 	for want, i := range map[string]wire.InvocationInfo{
 		"RUNNING": {Status: wire.StatusRunning},
 		"PENDING, 2 of 3 tries have failed (ValueError: no good); the next try is due": {Status: wire.StatusPending, NumFailedAttempts: 2, WaitingReason: &between, ExecutionSpec: spec, Executions: executions},
-		"PENDING, 2 of 3 tries have failed: no capacity":          {Status: wire.StatusPending, NumFailedAttempts: 2, WaitingReason: &reason, ExecutionSpec: spec},
-		"RUNNING, 2 of 3 tries have failed (ValueError: no good)": {Status: wire.StatusRunning, NumFailedAttempts: 2, ExecutionSpec: spec, Executions: executions},
-		"CANCELLING, 1 of 1 try has failed":                       {Status: wire.StatusCancelling, NumFailedAttempts: 1},
-		"FAILED, 1 failed attempt":                                {Status: wire.StatusFailed, NumFailedAttempts: 1, WaitingReason: &reason, Executions: executions},
+		"PENDING, 2 of 3 tries have failed: no capacity":                               {Status: wire.StatusPending, NumFailedAttempts: 2, WaitingReason: &reason, ExecutionSpec: spec},
+		"RUNNING, 2 of 3 tries have failed (ValueError: no good)":                      {Status: wire.StatusRunning, NumFailedAttempts: 2, ExecutionSpec: spec, Executions: executions},
+		"CANCELLING, 1 of 1 try has failed":                                            {Status: wire.StatusCancelling, NumFailedAttempts: 1},
+		"FAILED, 1 failed attempt":                                                     {Status: wire.StatusFailed, NumFailedAttempts: 1, WaitingReason: &reason, Executions: executions},
 	} {
 		if got := Progress(i); got != want {
 			t.Errorf("got %q, want %q", got, want)
