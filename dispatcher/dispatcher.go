@@ -43,6 +43,8 @@ type Options struct {
 	// NATSCA is the PEM text of the authorities by which workers know NATS, where
 	// their machines do not; optional.
 	NATSCA string
+	// APICA is the same for the API; optional.
+	APICA string
 	// Retention is how long finished invocations are kept; 0 means for good.
 	Retention time.Duration
 	// RetentionBytes is what invocations may take in all, in bytes: above it those

@@ -24,6 +24,7 @@ const (
 	envAPIKey       = "MULTINODE_API_KEY"
 	envNATSURL      = "MULTINODE_NATS_URL"
 	envNATSCA       = "MULTINODE_NATS_CA"
+	envAPICA        = "MULTINODE_API_CA"
 	envExecutionKey = "MULTINODE_EXECUTION_KEY"
 )
 
@@ -71,15 +72,19 @@ func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
 	if err != nil {
 		return provision.Intent{}, fmt.Errorf("mint the worker's credentials: %w", err)
 	}
+	environment := map[string]string{
+		envProject: l.key.Project, envVersion: l.record.Version, envFunction: l.key.Function,
+		envInvocation: l.key.ID, envExecution: l.execution, envAPIURL: l.d.APIURL, envAPIKey: l.d.Store.WorkerKey(key),
+		envNATSURL: l.d.NATSURL, envNATSCA: l.d.NATSCA, envExecutionKey: name,
+	}
+	if l.d.APICA != "" {
+		environment[envAPICA] = l.d.APICA
+	}
 	return provision.Intent{
 		ExecutionID: l.execution, ExecutionKey: name,
 		Project: l.key.Project, Version: l.record.Version, Function: l.key.Function, Invocation: l.key.ID,
 		CPU: l.record.Spec.CPU, MemoryGiB: l.record.Spec.MemoryGiB,
-		Environment: map[string]string{
-			envProject: l.key.Project, envVersion: l.record.Version, envFunction: l.key.Function,
-			envInvocation: l.key.ID, envExecution: l.execution, envAPIURL: l.d.APIURL, envAPIKey: l.d.Store.WorkerKey(key),
-			envNATSURL: l.d.NATSURL, envNATSCA: l.d.NATSCA, envExecutionKey: name,
-		},
+		Environment: environment,
 		Credentials: credentials,
 		Code:        code,
 		Image:       image,

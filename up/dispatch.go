@@ -44,9 +44,14 @@ func (s *System) dispatch(ctx context.Context, c core, d Dispatch, ca string, mi
 	if err != nil {
 		return err
 	}
+	apiCA, err := optionalCA(d.APICA)
+	if err != nil {
+		return err
+	}
 	workers, err := dispatcher.New(dispatcher.Options{
 		Store: c.store, Index: c.index, Provisioner: on.provisioner, Builder: on.builder, Images: on.images,
-		MintWorker: mint.MintWorker, RevokeWorkers: revoke, NATSURL: on.natsURL, NATSCA: ca, APIURL: on.apiURL, Logger: log,
+		MintWorker: mint.MintWorker, RevokeWorkers: revoke, NATSURL: on.natsURL, NATSCA: ca,
+		APIURL: on.apiURL, APICA: apiCA, Logger: log,
 		Retention: d.Retention, RetentionBytes: d.RetentionBytes,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"multinode/dispatcher/build/container"
 	"multinode/dispatcher/provision/docker"
+	"multinode/images/builder"
 	"multinode/images/order"
 	"multinode/internal/forward"
 )
@@ -80,6 +81,11 @@ func (s *System) docker(ctx context.Context, c core, d Dispatch, log *slog.Logge
 	workshop.CPU = cmp.Or(d.Containers.BuildCPUs, workshop.CPU)
 	workshop.MemoryGiB = cmp.Or(d.Containers.BuildMemoryGiB, workshop.MemoryGiB)
 	workshop.Environment = buildEnvironment(os.Environ())
+	if ca, err := optionalCA(d.APICA); err != nil {
+		return compute{}, err
+	} else if ca != "" {
+		workshop.Environment[builder.CAVariable] = ca
+	}
 	workshop.Dir, workshop.Retain, workshop.RetainHere = s.DataDir, repository.retain, provisioner.RetainImages
 	images, err := container.New(workshop)
 	result.images = images

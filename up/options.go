@@ -71,6 +71,9 @@ type Dispatch struct {
 	// itself has to be told APIURL.
 	APIURL        string
 	WorkerNATSURL string
+	// APICA is a PEM file of the authorities by which workers and builds in containers
+	// know the API's certificate, besides those of their image.
+	APICA string
 	// Retention is how long finished invocations are kept; 0 means for good.
 	Retention time.Duration
 	// RetentionBytes is what invocations may take: above it those that finished
@@ -195,6 +198,11 @@ func (a API) check() error {
 func (d Dispatch) check() error {
 	if d.Retention < 0 || d.RetentionBytes < 0 {
 		return errors.New("the retention of finished invocations is negative")
+	}
+	if d.APICA != "" {
+		if _, err := readCA(d.APICA); err != nil {
+			return err
+		}
 	}
 	if err := d.checkProvisioner(); err != nil || d.APIURL == "" {
 		return err

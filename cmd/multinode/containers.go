@@ -17,6 +17,7 @@ func computeFlags(cmd *cobra.Command, o *up.Dispatch) {
 	f.StringVar(&o.Docker.Network, "docker-network", "", "network of the containers, made where it is missing (default: multinode)")
 	f.Float64Var(&o.Docker.CPUs, "docker-cpus", 0, "CPUs that all containers may take together; 0 for no limit")
 	f.Var((*gib)(&o.Docker.MemoryGiB), "docker-memory", "memory that all containers may take together, as 16GiB (default: no limit)")
+	f.StringVar(&o.APICA, "api-ca", "", "PEM file of the authorities by which containers know the API (default: those of their image)")
 	f.StringVar(&o.Containers.Repository, "repository", "", "where images are kept, as registry.example/multinode (default: on this machine, by the server)")
 	f.StringVar(&o.Containers.BaseImage, "base-image", "", "image that projects are built on; {version} in it is that of Python (default: python:{version}-slim)")
 	f.StringVar(&o.Containers.Program, "image-program", "", "static multinode program for Linux that goes into images (default: this one)")

@@ -21,6 +21,7 @@ const (
 	natsCredsVariable    = "MULTINODE_NATS_CREDS"
 	natsCredsText        = "MULTINODE_NATS_CREDS_TEXT"
 	natsCAVariable       = "MULTINODE_NATS_CA"
+	apiCAVariable        = "MULTINODE_API_CA"
 	executionKeyVariable = "MULTINODE_EXECUTION_KEY"
 	workerDirVariable    = "MULTINODE_WORKER_DIR"
 	pythonVariable       = "MULTINODE_PYTHON"
@@ -29,7 +30,7 @@ const (
 
 // hidden are all of them.
 var hidden = []string{
-	natsURLVariable, natsCredsVariable, natsCredsText, natsCAVariable, executionKeyVariable,
+	natsURLVariable, natsCredsVariable, natsCredsText, natsCAVariable, apiCAVariable, executionKeyVariable,
 	workerDirVariable, pythonVariable, projectDirVariable,
 }
 
@@ -72,17 +73,25 @@ func (a *app) runWorker(ctx context.Context) error {
 		Credentials: a.getenv(natsCredsVariable), CredentialsText: a.getenv(natsCredsText),
 		Execution: a.getenv(executionIDVariable), Key: a.getenv(executionKeyVariable), Logger: logger,
 	}
+	environment := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(hidden, name)
+	})
+	if ca := a.getenv(apiCAVariable); ca != "" {
+		bundle, err := writeAuthorities(ca)
+		if err != nil {
+			return err
+		}
+		environment = append(environment, "SSL_CERT_FILE="+bundle)
+	}
 	err := runner.Run(ctx, runner.Options{
-		Dial:       func(ctx context.Context) (runner.Link, error) { return streams.DialWorker(ctx, connection) },
-		Python:     a.getenv(pythonVariable),
-		ProjectDir: a.getenv(projectDirVariable),
-		WorkerDir:  a.getenv(workerDirVariable),
-		Environment: slices.DeleteFunc(os.Environ(), func(entry string) bool {
-			name, _, _ := strings.Cut(entry, "=")
-			return slices.Contains(hidden, name)
-		}),
-		Limits: runner.DefaultLimits(),
-		Logger: logger,
+		Dial:        func(ctx context.Context) (runner.Link, error) { return streams.DialWorker(ctx, connection) },
+		Python:      a.getenv(pythonVariable),
+		ProjectDir:  a.getenv(projectDirVariable),
+		WorkerDir:   a.getenv(workerDirVariable),
+		Environment: environment,
+		Limits:      runner.DefaultLimits(),
+		Logger:      logger,
 	})
 	if errors.Is(err, runner.ErrLeft) {
 		logger.Info("this worker is not wanted any more")
@@ -92,4 +101,30 @@ func (a *app) runWorker(ctx context.Context) error {
 		return fmt.Errorf("the worker of execution %s: %w", connection.Execution, err)
 	}
 	return nil
+}
+
+// systemAuthorities is where images have those that they trust.
+var systemAuthorities = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
+}
+
+// writeAuthorities writes a file of the authorities that the machine trusts, and this
+// one: the user's code is to reach the API, and still everybody else.
+func writeAuthorities(ca string) (string, error) {
+	var all []byte
+	for _, path := range systemAuthorities {
+		if own, err := os.ReadFile(path); err == nil {
+			all = append(own, '\n')
+			break
+		}
+	}
+	file, err := os.CreateTemp("", "multinode-authorities-*.pem")
+	if err != nil {
+		return "", fmt.Errorf("write the certificate authorities: %w", err)
+	}
+	_, err = file.Write(append(all, ca...))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", fmt.Errorf("write the certificate authorities: %w", err)
+	}
+	return file.Name(), nil
 }

@@ -25,6 +25,27 @@ def quadruple(n):
     return sum(double.map([n, n]))
 `
 
+// commandLine runs commands in processes of their own, with that environment, and
+// returns their stdout.
+func commandLine(t *testing.T, env []string) func(args ...string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(args ...string) string {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), self, args...)
+		c.Env = append(os.Environ(), env...)
+		c.Stderr = testlog.New(t)
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("multinode %s: %v", args[0], err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+}
+
 // With a certificate of one's own for the API and for NATS, the command line, the
 // workers and the code that they run reach both.
 func TestEverythingOverTLS(t *testing.T) {
@@ -36,20 +57,7 @@ func TestEverythingOverTLS(t *testing.T) {
 		t.Fatalf("the server is at %v", facts)
 	}
 	env = append(env, "MULTINODE_API_URL="+facts["url"], "MULTINODE_API_KEY="+facts["api_key"], serveVariable+"="+environments)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := func(args ...string) string {
-		c := exec.CommandContext(t.Context(), self, args...)
-		c.Env = append(os.Environ(), env...)
-		c.Stderr = testlog.New(t)
-		out, err := c.Output()
-		if err != nil {
-			t.Fatalf("multinode %s: %v", args[0], err)
-		}
-		return strings.TrimSpace(string(out))
-	}
+	command := commandLine(t, env)
 	command("deploy", project(t, map[string]string{"main.py": tlsTasks}), "--project-name=safe")
 	if out := command("invoke", "--project-name=safe", "--function-name=quadruple", "--args=[3]"); out != "12" {
 		t.Errorf("the result is %s", out)

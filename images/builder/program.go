@@ -14,6 +14,8 @@ import (
 const (
 	URLVariable    = "MULTINODE_BUILD_URL"
 	TicketVariable = "MULTINODE_BUILD_TICKET"
+	// CAVariable has the PEM text of authorities that vouch for the API; optional.
+	CAVariable = "MULTINODE_API_CA"
 )
 
 // Program is `multinode build-image`: Run with an order that the environment names.
@@ -30,7 +32,11 @@ func Program(ctx context.Context, getenv func(string) string, logger *slog.Logge
 	if err := os.MkdirAll(os.TempDir(), 0o700); err != nil {
 		return fmt.Errorf("making a folder to build in: %w", err)
 	}
-	err := Run(ctx, Options{Control: order.NewClient(url, ticket), Logger: logger})
+	control, err := order.NewClient(url, ticket, getenv(CAVariable))
+	if err != nil {
+		return err
+	}
+	err = Run(ctx, Options{Control: control, Logger: logger})
 	if errors.Is(err, order.ErrOver) {
 		logger.Info("this build is not wanted any more")
 		return nil

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,12 +31,24 @@ const (
 	firstDelay = 250 * time.Millisecond
 )
 
-// NewClient returns the client of a build. The URL is that of the Handler's path.
-func NewClient(url, ticket string) *Client {
+// NewClient returns the client of a build. The URL is that of the Handler's path; the
+// PEM text, which may be empty, has authorities besides those of the machine.
+func NewClient(url, ticket, authorities string) (*Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if authorities != "" {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM([]byte(authorities)) {
+			return nil, errors.New("the authorities of the API are no PEM certificates")
+		}
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
 	return &Client{
 		url: strings.TrimSuffix(url, "/") + "/", ticket: ticket, session: rand.Text(), delay: firstDelay,
-		http: &http.Client{Transport: http.DefaultTransport},
-	}
+		http: &http.Client{Transport: transport},
+	}, nil
 }
 
 var _ Control = (*Client)(nil)

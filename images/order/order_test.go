@@ -67,6 +67,13 @@ func serve(t *testing.T, d *desk) string {
 	return s.URL + "/build/"
 }
 
+func client(t *testing.T, url, ticket string) *order.Client {
+	t.Helper()
+	c, err := order.NewClient(url, ticket, "")
+	must(t, err)
+	return c
+}
+
 func signed(t *testing.T, one order.Ticket) string {
 	t.Helper()
 	text, err := one.Sign(secret)
@@ -88,7 +95,7 @@ func TestFromOrderToReport(t *testing.T) {
 		Bundle: "digest", Environment: map[string]string{"A": "b"}, Base: "base@sha256:0", Platform: "linux/amd64", Repository: "r/p",
 		Credentials: map[string]order.Credential{"r": {Username: "u", Password: "p"}}, Insecure: true, Labels: map[string]string{"project": "p"},
 	}}
-	c := order.NewClient(serve(t, d), signed(t, ticket))
+	c := client(t, serve(t, d), signed(t, ticket))
 	got, err := c.Order(t.Context())
 	if err != nil || !reflect.DeepEqual(got, d.order) || d.asked != ticket {
 		t.Errorf("%+v, %v, asked for %+v", got, err, d.asked)
@@ -132,7 +139,7 @@ func TestForgedTickets(t *testing.T) {
 		"none": "", "other version": payload + "." + signature, "expired": signed(t, old), "foreign secret": foreign,
 		"no signature": payload + ".", "cut": good[:len(good)-4], "nonsense": "....",
 	} {
-		if _, err := order.NewClient(url, text).Order(t.Context()); !errors.Is(err, order.ErrTicket) || d.asked != (order.Ticket{}) {
+		if _, err := client(t, url, text).Order(t.Context()); !errors.Is(err, order.ErrTicket) || d.asked != (order.Ticket{}) {
 			t.Errorf("%s: %v, the desk was asked for %+v", name, err, d.asked)
 		}
 	}
@@ -151,7 +158,7 @@ func TestMalformedReports(t *testing.T) {
 	for name, r := range map[string]order.Report{
 		"nothing": {}, "both": {Functions: functions, Image: "x", Failure: "y"}, "no functions": {Image: "x"}, "no image": {Functions: functions}, "invalid": bad,
 	} {
-		if err := order.NewClient(url, signed(t, ticket)).Report(t.Context(), r); err == nil || !strings.Contains(err.Error(), "400") {
+		if err := client(t, url, signed(t, ticket)).Report(t.Context(), r); err == nil || !strings.Contains(err.Error(), "400") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -181,7 +188,7 @@ func TestTroubleIsTriedAgain(t *testing.T) {
 		h.ServeHTTP(w, request)
 	}))
 	defer s.Close()
-	got, err := order.NewClient(s.URL, signed(t, ticket)).Order(t.Context())
+	got, err := client(t, s.URL, signed(t, ticket)).Order(t.Context())
 	if err != nil || got.Bundle != "digest" || asked.Load() != 2 {
 		t.Errorf("%+v, %v after %d requests", got, err, asked.Load())
 	}

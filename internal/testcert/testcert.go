@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Write makes cert.pem and key.pem in the folder: a certificate for 127.0.0.1 that
-// vouches for itself, for servers and clients, with this serial number.
+// Write makes cert.pem and key.pem in the folder: a certificate for 127.0.0.1, also
+// as containers call it, that vouches for itself, for servers and clients, with this serial number.
 func Write(t testing.TB, dir string, serial int64) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -27,7 +27,7 @@ func Write(t testing.TB, dir string, serial int64) (cert, key string) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"host.docker.internal"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
