@@ -54,6 +54,14 @@ type WorkerStarted struct {
 // CancelRequested asks for the end of the invocation.
 type CancelRequested struct{ At time.Time }
 
+// Doubted notes that the time of the execution's code is over by the clock of a
+// dispatcher that adopted it, and not by the word of its worker. Either may be wrong.
+// Only the first doubt counts.
+type Doubted struct {
+	Execution string
+	At        time.Time
+}
+
 // Interrupted notes that the execution is to be told to stop, and why. Only the
 // first interrupt counts.
 type Interrupted struct {
@@ -76,5 +84,6 @@ func (LaunchDeferred) event()  {}
 func (WorkerLaunched) event()  {}
 func (WorkerStarted) event()   {}
 func (CancelRequested) event() {}
+func (Doubted) event()         {}
 func (Interrupted) event()     {}
 func (ExecutionEnded) event()  {}

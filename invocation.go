@@ -135,6 +135,9 @@ type Execution struct {
 	// StartedAt is when its worker was given the input.
 	StartedAt *time.Time `json:"started_at,omitempty"`
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	// DoubtedAt is when its time was over by the clock of an adopter and not by the
+	// word of its worker: from then on it is counted once more, and not again.
+	DoubtedAt *time.Time `json:"doubted_at,omitempty"`
 	// Interrupt is the first interrupt that was sent to it: it decides between
 	// TIMED_OUT and CANCELLED.
 	Interrupt     Desired    `json:"interrupt,omitempty"`

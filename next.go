@@ -68,6 +68,8 @@ func (i *Invocation) apply(event Event) (time.Time, error) {
 		return e.At, i.start(e)
 	case CancelRequested:
 		return e.At, i.cancel(e)
+	case Doubted:
+		return e.At, i.doubt(e)
 	case Interrupted:
 		return e.At, i.interrupt(e)
 	case ExecutionEnded:
@@ -156,6 +158,19 @@ func (i *Invocation) cancel(e CancelRequested) error {
 	} else {
 		i.Status, i.Waiting = Cancelled, nil
 	}
+	return nil
+}
+
+func (i *Invocation) doubt(e Doubted) error {
+	x, err := i.live(e.Execution)
+	if err != nil {
+		return err
+	}
+	if x.DoubtedAt != nil {
+		return ErrNoChange
+	}
+	at := e.At
+	x.DoubtedAt = &at
 	return nil
 }
 

@@ -103,7 +103,7 @@ func anyEvent(t *rapid.T) multinode.Event {
 		multinode.OutcomeSucceeded, multinode.OutcomeFailed, multinode.OutcomeCancelled, multinode.OutcomeTimedOut,
 		multinode.OutcomeLost, multinode.OutcomeOutOfMemory, multinode.OutcomeLaunchFailed,
 	}
-	switch rapid.IntRange(0, 7).Draw(t, "event") {
+	switch rapid.IntRange(0, 8).Draw(t, "event") {
 	case 0:
 		return multinode.Accepted{At: at}
 	case 1:
@@ -118,6 +118,8 @@ func anyEvent(t *rapid.T) multinode.Event {
 		return multinode.CancelRequested{At: at}
 	case 6:
 		return multinode.Interrupted{Execution: id, Why: rapid.SampledFrom([]multinode.Desired{multinode.Cancel, multinode.TimeOut}).Draw(t, "why"), At: at}
+	case 7:
+		return multinode.Doubted{Execution: id, At: at}
 	default:
 		return multinode.ExecutionEnded{Execution: id, Outcome: rapid.SampledFrom(kinds).Draw(t, "outcome"), At: at}
 	}

@@ -88,11 +88,7 @@ func (l *lease) adopt(ctx context.Context) error {
 	if live.Worker != nil {
 		l.worker = *live.Worker
 	}
-	if live.InterruptedAt != nil {
-		l.interruptedAt = l.d.Clock.Now() // its grace is counted anew
-		l.desired.Store(live.Interrupt)
-	}
-	l.noteStart(live, true)
+	l.noteTimes(live)
 	switch _, _, err := l.d.Store.Outcome(ctx, l.executionKey()); {
 	case err == nil:
 		return nil // watch settles it

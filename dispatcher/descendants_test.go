@@ -63,13 +63,8 @@ def waiter(folder, name):
                 time.sleep(0.01)
             return name
         except BaseException:
-            pass
+            print(name, "was interrupted")
 `
-
-func interrupted(i multinode.Invocation) bool {
-	live, ok := i.Live()
-	return ok && live.Interrupt == multinode.Cancel
-}
 
 func TestACancelReachesBelowChildrenThatHaveEnded(t *testing.T) {
 	s := newSystem(t, stubborn, fn("waiter", concurrency(2)))
@@ -84,7 +79,7 @@ func TestACancelReachesBelowChildrenThatHaveEnded(t *testing.T) {
 	grandchild := s.inLine(p, []multinode.Ancestor{link(root), link(child)}, folder, "grandchild")
 	s.cancel(root)
 	s.cancelled(grandchild)                   // though no slot becomes free
-	s.until(root, "interrupted", interrupted) // what it returned before would count
+	s.untilLine(root, "root was interrupted") // what it returned before would count
 	release(t, folder, "root")
 	s.cancelled(root)
 	release(t, folder, "other")
@@ -97,7 +92,7 @@ func TestACancelReachesChildrenThatAreStartedWhileItIsUnderWay(t *testing.T) {
 	parent := s.invoke(p, "waiter", folder, "parent")
 	s.untilLine(parent, "parent runs")
 	s.cancel(parent)
-	s.until(parent, "interrupted", interrupted)
+	s.untilLine(parent, "parent was interrupted")
 	// The parent's code goes on in its grace, and takes the only slot.
 	child := s.inLine(p, []multinode.Ancestor{link(parent)}, folder, "child")
 	grandchild := s.inLine(p, []multinode.Ancestor{link(parent), link(child)}, folder, "grandchild")

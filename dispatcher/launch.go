@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
 	"multinode/dispatcher/build"
 	"multinode/dispatcher/provision"
@@ -33,7 +35,10 @@ const (
 func (l *lease) launch(ctx context.Context) error {
 	intent, err := l.intent(ctx)
 	if err == nil {
-		l.worker, err = l.d.Provisioner.Launch(ctx, intent)
+		// One that hangs must not hold the slot for ever.
+		launching, end := clockwork.WithTimeout(ctx, l.d.Clock, multinode.StartDeadline)
+		l.worker, err = l.d.Provisioner.Launch(launching, intent)
+		end()
 		failpoint.Hit("dispatcher.launched")
 	}
 	if err == nil {

@@ -30,9 +30,12 @@ type lease struct {
 	interruptedAt time.Time
 	// watching is since when silence counts.
 	watching time.Time
-	// runsSince is since when the code of a worker over HTTP runs; zero where it
-	// does not, or beats tell.
+	// waited is how long the worker of an adopted execution had had to announce itself.
+	waited time.Duration
+	// runsSince is since when the user's code runs; zero where it does not. adopted
+	// tells that this rests on the clock of whoever let the worker in.
 	runsSince time.Time
+	adopted   bool
 	// gone is the end of the worker, once that was seen.
 	gone *provision.Exit
 	// stopping tells that the provisioner is ending the worker with grace.
@@ -51,6 +54,9 @@ type lease struct {
 	ended chan struct{}
 	// beyond is for what goes on after the lease: it ends with the dispatcher.
 	beyond context.Context //nolint:containedctx // as life
+
+	// missing tells that the reaper did not find the worker at its last pass.
+	missing atomic.Bool
 
 	// These three are read and written by the answers to beats, which must not wait.
 	desired  atomic.Value              // multinode.Desired
@@ -208,7 +214,7 @@ func (l *lease) lookAgain(ctx context.Context) (bool, error) {
 		}
 		return true, errDropped // the request is another dispatcher's by now
 	}
-	l.noteStart(live, false)
+	l.noteStart(live)
 	if l.record.CancelRequestedAt == nil {
 		cancelled, err := l.d.ancestorEnded(ctx, l.record)
 		if err != nil || !cancelled {

@@ -12,40 +12,8 @@ import (
 // execution's worker.
 func (l *lease) isHere(x multinode.Execution) bool { return x.Place == l.d.Provisioner.Place() }
 
-// noteStart notes when the user's code began to run, as far as this dispatcher
-// knows. Of an adopted worker that beats its own word is better than the clock of
-// another machine.
-func (l *lease) noteStart(live multinode.Execution, adopted bool) {
-	if live.State != multinode.ExecutionRunning || !l.runsSince.IsZero() {
-		return
-	}
-	l.runsSince = l.d.Clock.Now()
-	if adopted && live.OverHTTP() && live.StartedAt != nil {
-		l.runsSince = *live.StartedAt
-	}
-}
-
-// checkTimeout interrupts code that has run for too long. A worker that beats
-// times its code itself: for that one this is a backstop, by what it says and,
-// later, whatever it says.
-func (l *lease) checkTimeout(ctx context.Context, now time.Time) (bool, error) {
-	live, ok := l.record.Live()
-	if !ok || live.State != multinode.ExecutionRunning || !l.interruptedAt.IsZero() {
-		return false, nil
-	}
-	ran, limit := now.Sub(l.runsSince), l.record.Spec.Timeout
-	if !live.OverHTTP() {
-		if time.Duration(l.elapsed.Load()) <= limit+clockMargin && ran <= limit+multinode.StartDeadline {
-			return false, nil
-		}
-	} else if ran <= limit {
-		return false, nil
-	}
-	return l.interrupt(ctx, multinode.TimeOut)
-}
-
-// checkPresence asks for a worker that gives no sign of life: here the provisioner,
-// for one that has nothing but HTTP, and elsewhere its place.
+// checkPresence asks for a worker that gives no sign of life: elsewhere its place, and
+// here the provisioner, for one that has nothing but HTTP or is missing from the list.
 func (l *lease) checkPresence(ctx context.Context, live multinode.Execution, silent time.Duration) (bool, error) {
 	if !l.isHere(live) {
 		if silent < multinode.RenewInterval || !l.goneElsewhere(ctx, live) {
@@ -57,7 +25,7 @@ func (l *lease) checkPresence(ctx context.Context, live multinode.Execution, sil
 		l.gone = exitUnseen(l.execution)
 		return l.workerExited(ctx)
 	}
-	if !live.OverHTTP() {
+	if !live.OverHTTP() && !l.missing.Load() {
 		return false, nil
 	}
 	presence, err := l.d.presence(ctx, live)

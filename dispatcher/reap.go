@@ -38,6 +38,7 @@ func (d *Dispatcher) reapPass(ctx context.Context, gentle *singles) error {
 	if err != nil {
 		return err
 	}
+	d.noteMissing(workers)
 	var errs []error
 	for _, w := range workers {
 		if d.lease(w.ExecutionID) != nil {
@@ -87,4 +88,19 @@ func (d *Dispatcher) wanted(ctx context.Context, w provision.Worker) (multinode.
 	}
 	live, ok := record.Live()
 	return live, ok && live.ID == k.ID, nil
+}
+
+// noteMissing has leases ask for their worker that is not on the list, should the
+// notice of its end have got lost. Beats are no proof that it lives: whatever is left
+// of it, or got hold of its credentials, may go on with them for ever.
+func (d *Dispatcher) noteMissing(workers []provision.Worker) {
+	alive := make(map[string]bool, len(workers))
+	for _, w := range workers {
+		alive[w.ExecutionID] = w.Alive
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for execution, l := range d.leases {
+		l.missing.Store(!alive[execution])
+	}
 }

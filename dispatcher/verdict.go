@@ -91,29 +91,6 @@ func (l *lease) interruptedOutcome() multinode.OutcomeKind {
 	return multinode.OutcomeCancelled
 }
 
-// checkClocks ends what has been silent, or has gone on, for too long.
-func (l *lease) checkClocks(ctx context.Context, now time.Time) (bool, error) {
-	live, _ := l.record.Live()
-	silent := now.Sub(l.watching)
-	if beat := l.lastBeat.Load(); beat != nil {
-		silent = min(silent, now.Sub(*beat))
-	}
-	switch {
-	case live.State == multinode.Starting && silent > multinode.StartDeadline:
-		// A failed launch of ours, not a failed try.
-		reason := fmt.Sprintf("the worker did not announce itself within %v; it is launched again", multinode.StartDeadline)
-		return false, l.takeBack(ctx, reason, launchPause, true)
-	case live.State == multinode.ExecutionRunning && !live.OverHTTP() && silent > multinode.LostAfter:
-		return true, l.kill(ctx, multinode.OutcomeLost, fmt.Sprintf("the worker has not been heard of for %v", multinode.LostAfter))
-	case !l.interruptedAt.IsZero() && now.Sub(l.interruptedAt) > multinode.Grace+clockMargin:
-		return true, l.kill(ctx, l.interruptedOutcome(), fmt.Sprintf("the worker did not stop within %v", multinode.Grace))
-	}
-	if done, err := l.checkTimeout(ctx, now); done || err != nil {
-		return done, err
-	}
-	return l.checkPresence(ctx, live, silent)
-}
-
 // kill puts the verdict first: from then on nothing that the worker writes
 // counts, and stopping it harms nobody.
 func (l *lease) kill(ctx context.Context, kind multinode.OutcomeKind, reason string) error {

@@ -103,7 +103,7 @@ func (l *lease) welcome(ctx context.Context, call helloCall) error {
 	}
 	failpoint.Hit("dispatcher.running")
 	if live, ok := l.record.Live(); ok {
-		l.noteStart(live, false)
+		l.noteStart(live)
 	}
 	assignment, err := l.assignment(ctx)
 	if err != nil {

@@ -48,6 +48,7 @@ func TestTheLargestRecordFits(t *testing.T) {
 			multinode.LaunchIntended{Execution: id, At: at},
 			multinode.WorkerLaunched{Execution: id, Worker: multinode.Worker{Kind: strings.Repeat("k", 32), ID: strings.Repeat("<", 256)}, At: at},
 			multinode.WorkerStarted{Execution: id, Incarnation: multinode.NewID("worker"), At: at},
+			multinode.Doubted{Execution: id, At: at},
 			multinode.Interrupted{Execution: id, Why: multinode.Cancel, At: at},
 			multinode.ExecutionEnded{Execution: id, Outcome: multinode.OutcomeOutOfMemory, At: at},
 		} {
