@@ -1,6 +1,7 @@
 package dispatcher_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,9 +26,11 @@ import (
 
 const directTasks = prelude + `
 @mn.function()
-def double(n):
+def double(n, until=None):
     yield n
     yield 2 * n
+    while until and not os.path.exists(until):
+        time.sleep(0.02)
 
 @mn.function(max_concurrency=1)
 def wait(path):
@@ -331,6 +334,20 @@ func (d *direct) credentials() string {
 	return path
 }
 
+// printed keeps what a program prints, and makes a file when the line has come.
+type printed struct {
+	all        bytes.Buffer
+	line, file string
+}
+
+func (p *printed) Write(text []byte) (int, error) {
+	n, err := p.all.Write(text)
+	if p.line != "" && strings.Contains(p.all.String(), p.line+"\n") {
+		err = os.WriteFile(p.file, nil, 0o600)
+	}
+	return n, err
+}
+
 func TestTheExampleOfADirectClient(t *testing.T) {
 	t.Parallel()
 	d := newDirect(t)
@@ -339,25 +356,30 @@ func TestTheExampleOfADirectClient(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../examples/direct").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	call := func(args ...string) string {
+	// call returns what it prints, and makes the file when the line was seen.
+	call := func(line, file string, args ...string) string {
 		args = append([]string{"--server", d.server.URL(), "--creds", d.credentials()}, args...)
-		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+		command := exec.CommandContext(t.Context(), program, args...)
+		printed := &printed{line: line, file: file}
+		command.Stdout, command.Stderr = printed, printed
 		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
+		if err := command.Run(); err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
-		return string(out)
+		return printed.all.String()
 	}
-	got := call("--input", "[[4], {}]", "my project", "double")
+	// What is yielded last might be overtaken by the end.
+	file := filepath.Join(t.TempDir(), "go on")
+	got := call("yield 8", file, "--input", fmt.Sprintf("[[4, %q], {}]", file), "my project", "double")
 	for _, want := range []string{"accepted inv-", "yield 8\n", "status SUCCEEDED\noutput 8\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
 	}
-	if got := call("--input", "[[], {}]", "my project", "double"); !strings.Contains(got, "status FAILED\n") || !strings.Contains(got, "TypeError") {
+	if got := call("", "", "--input", "[[], {}]", "my project", "double"); !strings.Contains(got, "status FAILED\n") || !strings.Contains(got, "TypeError") {
 		t.Errorf("a call with too few arguments:\n%s", got)
 	}
-	if got := call("my project", "none"); !strings.Contains(got, "no such function is deployed") {
+	if got := call("", "", "my project", "none"); !strings.Contains(got, "no such function is deployed") {
 		t.Errorf("a call of no function:\n%s", got)
 	}
 }
