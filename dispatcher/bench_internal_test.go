@@ -168,7 +168,7 @@ func (b *bench) dispatcher(c *compute) *Dispatcher {
 			MintWorker: func(string, string, time.Time) ([]byte, error) { return nil, nil },
 		},
 		log: slog.New(slog.DiscardHandler), leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{},
-		cancels: newCancelQueue(), strangers: newStrangers(b.clock), unowned: newUnowned(),
+		cancels: newCancelQueue(), passing: newCancelQueue(), strangers: newStrangers(b.clock), unowned: newUnowned(),
 	}
 }
 

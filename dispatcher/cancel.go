@@ -14,7 +14,7 @@ import (
 
 // cancelHinted hears of every cancel in the system. It wakes the leases that the
 // cancel concerns and queues the walk to the descendants.
-func (d *Dispatcher) cancelHinted(k multinode.InvocationKey) {
+func (d *Dispatcher) cancelHinted(k multinode.InvocationKey, passed bool) {
 	d.mu.Lock()
 	for _, l := range d.all {
 		if l.concerns(k) {
@@ -22,7 +22,11 @@ func (d *Dispatcher) cancelHinted(k multinode.InvocationKey) {
 		}
 	}
 	d.mu.Unlock()
-	d.cancels.add(k)
+	if passed {
+		d.passing.add(k)
+	} else {
+		d.cancels.add(k)
+	}
 }
 
 // concerns tells whether k is the lease's invocation or may be an ancestor of it.
@@ -77,25 +81,45 @@ const (
 	// lateRecord is how long after its end they are still looked for: the record of
 	// a child follows the acceptance of its request, and may come late.
 	lateRecord = 15 * time.Second
+	// cancelsAtOnce is how many walks of each queue go on at the same time, and
+	// cancelTurn how many cancels one of them stores before others have their turn.
+	cancelsAtOnce = 4
+	cancelTurn    = 200
 )
+
+// errTurnOver means that more descendants are left than one walk may cancel.
+var errTurnOver = errors.New("others have their turn")
 
 // carryCancels requests the cancellation of the descendants of what was
 // cancelled or timed out. A child that starts meanwhile finds out by itself,
 // when it is delivered: see ancestorEnded.
 func (d *Dispatcher) carryCancels(ctx context.Context) error {
+	var carriers sync.WaitGroup
+	for range cancelsAtOnce {
+		for _, queue := range []*cancelQueue{d.cancels, d.passing} {
+			carriers.Go(func() { d.carry(ctx, queue) })
+		}
+	}
+	carriers.Wait()
+	return nil
+}
+
+func (d *Dispatcher) carry(ctx context.Context, queue *cancelQueue) {
 	for {
-		k, ok := d.cancels.next(ctx)
+		k, ok := queue.next(ctx)
 		if !ok {
-			return nil
+			return
 		}
 		again, err := d.cancelChildren(ctx, k)
 		switch {
 		case ctx.Err() != nil:
+		case errors.Is(err, errTurnOver):
+			queue.add(k)
 		case err != nil:
 			d.log.Warn("a cancel did not reach all descendants yet", "invocation_id", k.ID, "error", err)
-			d.Clock.AfterFunc(cancelRetry, func() { d.cancels.add(k) })
+			d.Clock.AfterFunc(cancelRetry, func() { queue.add(k) })
 		case again:
-			d.Clock.AfterFunc(cancelAgain, func() { d.cancels.add(k) })
+			d.Clock.AfterFunc(cancelAgain, func() { queue.add(k) })
 		}
 	}
 }
@@ -118,9 +142,15 @@ func (d *Dispatcher) cancelChildren(ctx context.Context, k multinode.InvocationK
 		return false, ctx.Err()
 	}
 	failpoint.Hit("dispatcher.carrying_cancel")
-	again = !record.Status.Terminal() || d.Clock.Since(record.UpdatedAt) < lateRecord
+	// What never ran has started nothing.
+	again = len(record.Executions) > 0 && (!record.Status.Terminal() || d.Clock.Since(record.UpdatedAt).Abs() < lateRecord)
 	// Those that it knows need not wait for the others.
-	return again, errors.Join(lagging, d.cancelBelow(ctx, k, multinode.MaxDepth))
+	left := cancelTurn
+	err = d.cancelBelow(ctx, k, multinode.MaxDepth, &left)
+	if errors.Is(err, errTurnOver) {
+		return true, err // the next turn waits for the index, too
+	}
+	return again, errors.Join(lagging, err)
 }
 
 // indexed waits for the index, but not for long.
@@ -131,19 +161,24 @@ func (d *Dispatcher) indexed(ctx context.Context, revision uint64) error {
 }
 
 // cancelBelow cancels the unfinished children, whose own hints lead to theirs, and
-// looks for more of them below those that have ended.
-func (d *Dispatcher) cancelBelow(ctx context.Context, k multinode.InvocationKey, depth int) error {
+// looks for more of them below those that have ended. It ends with errTurnOver when it
+// has stored as many as are left.
+func (d *Dispatcher) cancelBelow(ctx context.Context, k multinode.InvocationKey, depth int, left *int) error {
 	var failure error
 	err := d.Index.EachChild(k, func(child index.Entry) bool {
 		ended := child.Status.Terminal()
 		if !ended && child.CancelRequestedAt == nil {
-			_, _, err := d.Store.RequestCancel(ctx, child.Key)
+			if *left--; *left < 0 {
+				failure = errTurnOver
+				return false
+			}
+			_, _, err := d.Store.PassCancelOn(ctx, child.Key)
 			failpoint.Hit("dispatcher.child_cancelled")
 			ended = errors.Is(err, multinode.ErrTerminal)
 			failure = ignoreGone(err)
 		}
 		if ended && depth > 0 && failure == nil {
-			failure = d.cancelBelow(ctx, child.Key, depth-1)
+			failure = d.cancelBelow(ctx, child.Key, depth-1, left)
 		}
 		return failure == nil
 	})
@@ -156,40 +191,4 @@ func ignoreGone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// cancelQueue holds each invocation once.
-type cancelQueue struct {
-	mu      sync.Mutex
-	waiting map[multinode.InvocationKey]struct{}
-	wake    chan struct{}
-}
-
-func newCancelQueue() *cancelQueue {
-	return &cancelQueue{waiting: map[multinode.InvocationKey]struct{}{}, wake: make(chan struct{}, 1)}
-}
-
-func (q *cancelQueue) add(k multinode.InvocationKey) {
-	q.mu.Lock()
-	q.waiting[k] = struct{}{}
-	q.mu.Unlock()
-	notice(q.wake, struct{}{})
-}
-
-// next waits for an invocation, and returns false when ctx ends.
-func (q *cancelQueue) next(ctx context.Context) (multinode.InvocationKey, bool) {
-	for {
-		q.mu.Lock()
-		for k := range q.waiting {
-			delete(q.waiting, k)
-			q.mu.Unlock()
-			return k, true
-		}
-		q.mu.Unlock()
-		select {
-		case <-q.wake:
-		case <-ctx.Done():
-			return multinode.InvocationKey{}, false
-		}
-	}
 }

@@ -302,7 +302,7 @@ func TestACancelCutsALaunchShort(t *testing.T) {
 	<-launching
 	_, _, err := b.store.RequestCancel(t.Context(), k)
 	must(t, err)
-	d.cancelHinted(k)
+	d.cancelHinted(k, false)
 	d.running.Wait()
 	d.take(t.Context(), b.delivery()) // it has been put back
 	d.running.Wait()

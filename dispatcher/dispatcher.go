@@ -102,8 +102,9 @@ type Dispatcher struct {
 	all    map[multinode.InvocationKey]*lease
 
 	running sync.WaitGroup
-	// carries the cancels whose descendants are to be looked at.
-	cancels *cancelQueue
+	// cancels and passing hold those whose descendants are to be looked at: what
+	// somebody asked for, and what follows from that.
+	cancels, passing *cancelQueue
 	// strangers are workers that beat and have no lease here.
 	strangers *strangers
 	missing   *missing
@@ -124,7 +125,7 @@ func New(o Options) (*Dispatcher, error) {
 	return &Dispatcher{
 		Options: o, log: o.Logger,
 		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{},
-		cancels: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(), unowned: newUnowned(),
+		cancels: newCancelQueue(), passing: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(), unowned: newUnowned(),
 	}, nil
 }
 

@@ -59,7 +59,7 @@ func delivered(t *testing.T) (*Dispatcher, *stops, *streams.Delivery) {
 	clock := clockwork.NewFakeClock()
 	return &Dispatcher{
 		Options: Options{Store: store, Provisioner: provisioner, Clock: clock}, log: slog.New(slog.DiscardHandler),
-		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{}, cancels: newCancelQueue(), strangers: newStrangers(clock), unowned: newUnowned(),
+		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{}, cancels: newCancelQueue(), passing: newCancelQueue(), strangers: newStrangers(clock), unowned: newUnowned(),
 	}, provisioner, delivery
 }
 

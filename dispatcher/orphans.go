@@ -55,7 +55,7 @@ func (d *Dispatcher) orphanPass(ctx context.Context) error {
 				break
 			}
 			if parent.CancelRequestedAt != nil || parent.Status == multinode.TimedOut {
-				d.cancels.add(key)
+				d.passing.add(key)
 				break
 			}
 			e = parent

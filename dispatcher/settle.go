@@ -49,7 +49,11 @@ func (d *Dispatcher) afterwards(ctx context.Context, record multinode.Invocation
 		d.revoke(ctx, execution, record.Spec) // by whoever put the verdict too, unless it died there
 	}
 	if record.Status == multinode.TimedOut || record.Status == multinode.Cancelled {
-		d.cancels.add(record.Key)
+		if _, child := record.Parent(); child && record.CancelRequestedAt != nil {
+			d.passing.add(record.Key)
+		} else {
+			d.cancels.add(record.Key)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func (d *Dispatcher) undeployPass(ctx context.Context, p multinode.Project) (gon
 	err = d.Index.Unfinished(p.Name, p.Generation, func(e index.Entry) bool {
 		unfinished++
 		if e.CancelRequestedAt == nil {
-			_, _, err := d.Store.RequestCancel(ctx, e.Key)
+			_, _, err := d.Store.PassCancelOn(ctx, e.Key)
 			failpoint.Hit("dispatcher.undeploy_cancelled")
 			cancelErr = ignoreGone(err)
 		}
