@@ -39,6 +39,7 @@ resource "aws_ecs_task_definition" "dispatcher" {
       var.architecture == "ARM64" ? ["--fargate-arm64"] : [],
       var.spot ? ["--fargate-spot"] : [],
     )
+    environment = [{ name = "AWS_REGION", value = data.aws_region.current.region }]
     secrets = [
       { name = "MULTINODE_NATS_CREDS_TEXT", valueFrom = aws_secretsmanager_secret.control_plane.arn },
       { name = "MULTINODE_AUTHORITY_TEXT", valueFrom = aws_secretsmanager_secret.authority.arn },

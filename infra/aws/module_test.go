@@ -11,12 +11,14 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
+	"multinode/dispatcher/provision/fargate/fakeecs"
 	"multinode/infra/aws/internal/terraform"
 )
 
+// The account, its region and its cluster are those of the stand-in for ECS.
 const (
-	account = "123456789012"
-	region  = "us-east-1"
+	account = fakeecs.Account
+	region  = fakeecs.Region
 	image   = account + ".dkr.ecr." + region + ".amazonaws.com/multinode/control-plane@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 )
 
@@ -32,12 +34,14 @@ var said = map[string]string{
 	"data.aws_partition.current.partition":            "aws",
 	"data.aws_region.current.region":                  region,
 	"data.aws_vpc.this.cidr_block":                    "10.0.0.0/16",
-	"aws_ecs_cluster.this.arn":                        "arn:aws:ecs:" + region + ":" + account + ":cluster/multinode",
+	"aws_ecs_cluster.this.arn":                        fakeecs.ClusterARN,
+	"aws_ecs_cluster.this.name":                       fakeecs.Cluster,
 	"aws_ecr_repository.projects.repository_url":      account + ".dkr.ecr." + region + ".amazonaws.com/multinode/projects",
 	"aws_ecr_repository.control_plane.repository_url": account + ".dkr.ecr." + region + ".amazonaws.com/multinode/control-plane",
 	"aws_cloudwatch_log_group.workers.arn":            "arn:aws:logs:" + region + ":" + account + ":log-group:/multinode/workers",
 	"aws_iam_role.worker.arn":                         "arn:aws:iam::" + account + ":role/multinode-worker",
 	`aws_iam_role.execution["worker"].arn`:            "arn:aws:iam::" + account + ":role/multinode-worker-execution",
+	"aws_sqs_queue.events.arn":                        "arn:aws:sqs:" + region + ":" + account + ":task-changes",
 	"aws_sqs_queue.events.url":                        "https://sqs." + region + ".amazonaws.com/" + account + "/multinode-events",
 	"aws_lb.api.dns_name":                             "internal-multinode-api-1.us-east-1.elb.amazonaws.com",
 	`aws_network_interface.nats["1"].private_ip`:      "10.0.1.11",

@@ -56,7 +56,7 @@ case "$*" in *get-random-password*) echo random ;; *get-secret-value*) echo secr
 	}
 	want = append(want,
 		"go run ./cmd/image --push "+said["aws_ecr_repository.control_plane.repository_url"],
-		"wait services-stable --cluster "+resource(t, p, "aws_ecs_cluster.this").GetAttr("name").AsString()+" --services "+
+		"wait services-stable --cluster "+resource(t, p, "var.name").AsString()+" --services "+
 			resource(t, p, "aws_ecs_service.gateway").AsValueSlice()[0].GetAttr("name").AsString()+" "+
 			resource(t, p, "aws_ecs_service.dispatcher").AsValueSlice()[0].GetAttr("name").AsString(),
 		"multinode login --url="+output(t, p, "url").AsString()+" --key=secret",

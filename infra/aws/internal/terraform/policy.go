@@ -2,6 +2,9 @@ package terraform
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -60,4 +63,33 @@ func texts(v cty.Value, name string) (list []string) {
 		list = append(list, one.AsString())
 	}
 	return list
+}
+
+// Allows tells whether the policy grants an action on a resource, in a context of
+// condition keys. It knows the tests that are used here.
+func (p Policy) Allows(action, resource string, context map[string]string) bool {
+	return slices.ContainsFunc(p.Statement, func(s Statement) bool {
+		like := func(pattern string) bool { return matches(pattern, resource) }
+		return slices.Contains(s.Action, action) && slices.ContainsFunc(s.Resource, like) && s.holds(context)
+	})
+}
+
+func (s Statement) holds(context map[string]string) bool {
+	for test, conditions := range s.Condition {
+		for key, values := range conditions {
+			value, known := context[key]
+			like := func(pattern string) bool { return pattern == value || test == "ArnEquals" && matches(pattern, value) }
+			if test != "ArnEquals" && test != "StringEquals" || !known || !slices.ContainsFunc(values, like) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// matches compares with a pattern in which a star is anything.
+func matches(pattern, text string) bool {
+	expression := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+	ok, err := regexp.MatchString("^"+expression+"$", text)
+	return ok && err == nil
 }
