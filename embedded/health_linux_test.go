@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"multinode/embedded"
 	"multinode/embedded/embeddedtest"
@@ -68,8 +69,13 @@ func TestAServerThatWritesNothingMoreSaysSoOnceThereIsRoom(t *testing.T) {
 	if err := put("with room"); err == nil {
 		t.Log("this nats-server gets over a full disk by itself: it need not be started again any more")
 	}
-	if err := <-watched; !errors.Is(err, embedded.ErrStoreStopped) {
-		t.Fatalf("it was told %v", err)
+	select {
+	case err := <-watched:
+		if !errors.Is(err, embedded.ErrStoreStopped) {
+			t.Fatalf("it was told %v", err)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("nobody was told")
 	}
 	embeddedtest.Close(t, s)
 	_, js = connect(t, embeddedtest.StartWith(t, o))

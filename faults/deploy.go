@@ -109,6 +109,9 @@ func (l *load) visit(ctx context.Context, round int) {
 		return
 	}
 	l.fault("a project deployed and undeployed")
+	if l.left != nil {
+		l.left(ctx, name)
+	}
 }
 
 func (l *load) come(ctx context.Context, name string, round int) error {

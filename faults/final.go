@@ -36,7 +36,9 @@ func (r *run) finish(ctx context.Context) {
 		return
 	}
 	r.replay(s.history)
-	if !r.thorough { // else it has forgotten much of that
+	if r.thorough {
+		r.noStrays(ctx) // and it has forgotten much of what clients know
+	} else {
 		r.remembered(ctx, s)
 	}
 	r.nothingLeft(ctx)

@@ -33,10 +33,21 @@ func (f form) check() error {
 		return errors.New("-several, -cluster, -messages, -disk and -points exclude each other: each is another system")
 	case f.suspend && (f.disk || f.points):
 		return errors.New("-suspend does not go with -disk or -points: each of them is all that is done to servers")
-	case f.duration <= 0:
-		return errors.New("-duration has to be more than nothing")
+	case f.duration < 0:
+		return errors.New("-duration is negative")
 	}
 	return nil
+}
+
+// setDuration sets the duration where none was given.
+func (f *form) setDuration() {
+	switch {
+	case f.duration > 0:
+	case f.points:
+		f.duration = 20 * time.Minute // it ends when all were reached
+	default:
+		f.duration = 10 * time.Minute
+	}
 }
 
 // prepare is how the system is made.

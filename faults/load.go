@@ -40,6 +40,8 @@ type load struct {
 	apis func() *client.Client
 	nats *nats.Conn
 	dir  string // for what user code leaves to itself
+	// left is called when a project has gone; it may be nil.
+	left func(ctx context.Context, project string)
 	// here has the names of projects that have come and not gone yet.
 	here sync.Map
 }

@@ -15,7 +15,7 @@ import (
 
 func main() {
 	f := form{}
-	flag.DurationVar(&f.duration, "duration", 10*time.Minute, "how long faults are injected")
+	flag.DurationVar(&f.duration, "duration", 0, "how long faults are injected (default 10m; with -points 20m, and at most)")
 	flag.Uint64Var(&f.seed, "seed", rand.Uint64N(1_000_000), "of all choices")
 	flag.BoolVar(&f.race, "race", false, "build the binary with the race detector; a race is a violation")
 	flag.BoolVar(&f.several, "several", false, "gateways and dispatchers by themselves on a NATS server, two of each")
@@ -24,7 +24,7 @@ func main() {
 	flag.BoolVar(&f.suspend, "suspend", false, "suspend servers and workers for longer than their leases, and kill workers only")
 	flag.BoolVar(&f.clock, "clock", false, "set processes' wall clocks forward and back")
 	flag.BoolVar(&f.disk, "disk", false, "fill the disk of all data again and again, and kill workers only (needs root)")
-	flag.BoolVar(&f.points, "points", false, "look for every fail point, and fail where one is not reached; -duration is the most")
+	flag.BoolVar(&f.points, "points", false, "look for every fail point, and fail where one is not reached")
 	flag.BoolVar(&f.keep, "keep", false, "keep the folder, with the logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,6 +42,7 @@ func long(ctx context.Context, f form) (int, error) {
 	if err := f.check(); err != nil {
 		return 1, err
 	}
+	f.setDuration()
 	dir, err := os.MkdirTemp("", "multinode-faults-")
 	if err != nil {
 		return 1, err

@@ -42,6 +42,8 @@ type run struct {
 	load    *load
 	search  search
 	nats    *nats.Conn
+	// planted has the generations of what was stored of projects that have gone.
+	planted sync.Map
 	// asleep are the workers that are suspended.
 	asleep sync.WaitGroup
 	// hopeless ends the run early: nothing works any more.
@@ -125,6 +127,9 @@ func (w *workshop) open(ctx context.Context, o options, make func(dir string) (*
 		return nil, err
 	}
 	r.load = &load{ledger: r.ledger, dice: r.dice, apis: r.anyAPI, nats: r.nats, dir: markers}
+	if r.thorough {
+		r.load.left = r.plant
+	}
 	folder := filepath.Join(markers, "project")
 	if err := writeProject(folder, "the first"); err != nil {
 		return nil, err
