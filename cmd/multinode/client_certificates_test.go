@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,27 @@ func TestNATSServersThatDemandCertificates(t *testing.T) {
 	if info, err := f.api.Await(t.Context(), at.Invocation(started.InvocationID)); err != nil || info.Status != wire.StatusSucceeded {
 		t.Errorf("%v, %+v", err, info)
 	}
+
+	// A gateway without NATS serves, and sends load balancers away.
+	status := func(path string) int {
+		answer, err := http.Get(f.gatewayURLs[0] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	for _, p := range f.nats {
+		p.kill()
+	}
+	eventually(t, "the gateway is not ready", func() bool { return status("/ready") == http.StatusServiceUnavailable })
+	if got := status("/"); got != http.StatusOK {
+		t.Errorf("GET / answers %d", got)
+	}
+	for _, p := range f.nats {
+		p.launch()
+	}
+	eventually(t, "the gateway is ready again", func() bool { return status("/ready") == http.StatusOK })
 
 	// Without a certificate there is no way in where every server demands one, and the
 	// error says so.

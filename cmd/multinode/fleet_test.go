@@ -24,7 +24,7 @@ import (
 type fleet struct {
 	t                             *testing.T
 	nats, gateways, dispatchers   []*process
-	monitors                      []string
+	monitors, gatewayURLs         []string
 	url, creds, authority, folder string
 	balancer                      *balancer
 	api                           *client.Client
@@ -56,15 +56,14 @@ func (s site) start(t *testing.T) *fleet {
 	f := &fleet{t: t, folder: t.TempDir()}
 	f.startNATS(s)
 	ports := freePorts(t, s.processes)
-	var urls []string
 	for i, port := range ports {
 		listen := "127.0.0.1:" + strconv.Itoa(port)
-		urls = append(urls, "http://"+listen)
+		f.gatewayURLs = append(f.gatewayURLs, "http://"+listen)
 		args := []string{"gateway", "--nats-url=" + f.url, "--nats-creds=" + f.creds, "--data-dir=" + f.dir("gateway", i),
 			"--listen=" + listen, "--drain=500ms"}
 		f.gateways = append(f.gateways, multinodeProcess(t, []string{"MULTINODE_API_KEY=" + fleetKey}, append(args, s.flags...)...))
 	}
-	f.balancer = balance(t, urls...)
+	f.balancer = balance(t, f.gatewayURLs...)
 	for i := range s.processes {
 		args := []string{"dispatcher", "--nats-url=" + f.url, "--nats-creds=" + f.creds, "--authority=" + f.authority,
 			"--data-dir=" + f.dir("dispatcher", i), "--api-url=" + f.balancer.URL}

@@ -103,6 +103,8 @@ func TestRestartsOfTheDocumentedUnit(t *testing.T) {
 		args = append(args, arg)
 	}
 	service := multinodeProcess(t, []string{"MULTINODE_API_KEY=" + key}, args...) // of the EnvironmentFile
+	service.path = filepath.Join(t.TempDir(), "multinode")
+	install(t, service.path)
 	user := newShell(t, nil)
 	user.poll = 50 * time.Millisecond
 	user.mustRun("login", "--url="+service.start()["url"], "--key="+key)
@@ -123,6 +125,7 @@ func TestRestartsOfTheDocumentedUnit(t *testing.T) {
 		return strings.TrimSpace(out)
 	}
 	spared, killed := begin("spared"), begin("killed")
+	install(t, service.path) // an upgrade: what runs keeps its old program
 	service.stop()
 	// As without that line: systemd would have sent it to the workers too.
 	worker, err := strconv.Atoi(runs("killed")[0])
@@ -144,6 +147,19 @@ func TestRestartsOfTheDocumentedUnit(t *testing.T) {
 	}
 	if n := len(runs("spared")); n != 1 {
 		t.Errorf("the worker that was spared ran %d times", n)
+	}
+}
+
+// install puts the program there, in place of another.
+func install(t *testing.T, path string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `cp "$1" "$2.new" && mv "$2.new" "$2"`, "sh", self, path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 
