@@ -40,8 +40,7 @@ func (b *bench) indexed(c *compute) *Dispatcher {
 	go func() { fed <- records.Run(ctx) }()
 	b.t.Cleanup(func() {
 		stop()
-		_ = <-fed
-		_ = records.Close()
+		_, _ = <-fed, records.Close()
 	})
 	must(b.t, records.Ready(b.t.Context()))
 	d := b.dispatcher(c)
