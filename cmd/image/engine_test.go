@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -42,69 +40,87 @@ func readable(t *testing.T, from string) string {
 	return to
 }
 
-// A NATS server and a gateway from the image, in a real engine: the API answers.
-func TestTheImageRuns(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the programs")
-	}
+// loaded is the image in a real engine, and a network for its containers.
+type loaded struct {
+	t           *testing.T
+	image, name string
+}
+
+func load(t *testing.T) loaded {
+	t.Helper()
+	file, image := save(t)
 	if out, err := try(t.Context(), "version"); err != nil {
 		pythontest.MustOnCI(t, "no container engine: docker version: "+out)
 	}
-	file := filepath.Join(t.TempDir(), "image.tar")
-	name := fmt.Sprintf("test-image-%d", os.Getpid())
-	image, err := options{out: file, tag: name, architecture: runtime.GOARCH}.run(t.Context())
-	must(t, err)
+	l := loaded{t, image, strings.ReplaceAll(image, ":", "-")}
 	engine(t, "load", "-i", file)
-	engine(t, "network", "create", name)
+	engine(t, "network", "create", l.name)
 	t.Cleanup(func() {
-		ctx := context.Background()
-		for _, args := range [][]string{{"rm", "-f", "-v", name + "-gateway", name + "-nats"}, {"network", "rm", name}, {"rmi", image}} {
-			if out, err := try(ctx, args...); err != nil {
+		for _, args := range [][]string{{"network", "rm", l.name}, {"rmi", image}} {
+			if out, err := try(context.Background(), args...); err != nil {
 				t.Errorf("docker %v: %s", args, out)
 			}
 		}
 	})
+	return l
+}
+
+// run starts a container that is there until the end of the test.
+func (l loaded) run(name string, args ...string) {
+	l.t.Helper()
+	engine(l.t, append([]string{"run", "-d", "--name", l.name + "-" + name}, args...)...)
+	l.t.Cleanup(func() {
+		if out, err := try(context.Background(), "rm", "-f", "-v", l.name+"-"+name); err != nil {
+			l.t.Errorf("docker rm: %s", out)
+		}
+	})
+}
+
+// until waits for what a container is to do, as long as it runs.
+func (l loaded) until(name string, done func() bool) {
+	l.t.Helper()
+	for !done() {
+		if running := engine(l.t, "inspect", "-f", "{{.State.Running}}", l.name+"-"+name); running != "true" {
+			out, _ := try(l.t.Context(), "logs", l.name+"-"+name)
+			l.t.Fatalf("the container of the %s has ended:\n%s", name, out)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// The programs of the image run in a real engine: a NATS server, and a gateway whose
+// API answers. There is nothing else in it.
+func TestTheImageRuns(t *testing.T) {
+	l := load(t)
 	written, err := natsconfig.Write(t.TempDir(), natsconfig.Options{
 		Servers: []natsconfig.Server{{Host: "nats", Port: 4222, ClusterPort: 6222}}, StoreDir: "/var/lib/multinode/nats", MaxStore: 1 << 30,
 	})
 	must(t, err)
 	creds, err := os.ReadFile(written.ControlPlane)
 	must(t, err)
-	engine(t, "run", "-d", "--name", name+"-nats", "--network", name, "--network-alias", "nats", "--read-only", "--tmpfs", "/var/lib/multinode:uid=65532",
-		"-v", readable(t, written.Configs[0])+":/etc/nats.conf:ro", "--entrypoint", "nats-server", image, "-c", "/etc/nats.conf")
-	engine(t, "run", "-d", "--name", name+"-gateway", "--network", name, "-p", "127.0.0.1::8470",
+	l.run("nats", "--network", l.name, "--network-alias", "nats", "--read-only", "--tmpfs", "/var/lib/multinode:uid=65532",
+		"-v", readable(t, written.Configs[0])+":/etc/nats.conf:ro", "--entrypoint", "nats-server", l.image, "-c", "/etc/nats.conf")
+	l.until("nats", func() bool { return strings.Contains(engine(t, "logs", l.name+"-nats"), "Server is ready") })
+	l.run("gateway", "--network", l.name, "-p", "127.0.0.1::8470",
 		"-e", "MULTINODE_API_KEY=a-key-of-sixteen-characters", "-e", "MULTINODE_NATS_CREDS_TEXT="+string(creds),
-		image, "gateway", "--nats-url="+written.URL, "--listen=0.0.0.0:8470")
-	address := engine(t, "port", name+"-gateway", "8470/tcp")
-	for {
-		answer, err := http.Get("http://" + address + "/ready")
-		if err == nil {
-			_ = answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				break
-			}
+		l.image, "gateway", "--nats-url="+written.URL, "--listen=0.0.0.0:8470")
+	address := "http://" + engine(t, "port", l.name+"-gateway", "8470/tcp")
+	answers := func(path string) bool {
+		answer, err := http.Get(address + path)
+		if err != nil {
+			return false
 		}
-		if running := engine(t, "inspect", "-f", "{{.State.Running}} {{.RestartCount}}", name+"-gateway"); !strings.HasPrefix(running, "true") {
-			out, _ := try(t.Context(), "logs", name+"-gateway")
-			nats, _ := try(t.Context(), "logs", name+"-nats")
-			t.Fatalf("the gateway has ended:\n%s\n%s", out, nats)
-		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-t.Context().Done():
-			t.Fatal(err)
-		}
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
 	}
-	answer, err := http.Get("http://" + address + "/")
-	must(t, err)
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		t.Errorf("GET / is answered %s", answer.Status)
+	l.until("gateway", func() bool { return answers("/ready") })
+	if !answers("/") {
+		t.Error("GET / is not answered")
 	}
-	if user := engine(t, "inspect", "-f", "{{.Config.User}}", image); user != "65532:65532" {
+	if user := engine(t, "inspect", "-f", "{{.Config.User}}", l.image); user != "65532:65532" {
 		t.Errorf("the user is %s", user)
 	}
-	if out, err := try(t.Context(), "run", "--rm", "--entrypoint", "sh", image); err == nil {
+	if out, err := try(t.Context(), "run", "--rm", "--entrypoint", "sh", l.image); err == nil {
 		t.Errorf("there is a shell in it: %s", out)
 	}
 }

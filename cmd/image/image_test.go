@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"multinode/images/controlplane"
@@ -20,23 +22,54 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// saved is the image of this machine's platform, made once.
+var saved = struct {
+	sync.Once
+	dir, file, name string
+	err             error
+}{}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if saved.dir != "" {
+		_ = os.RemoveAll(saved.dir)
+	}
+	os.Exit(code)
+}
+
+// save returns the image's file, and what an engine calls it.
+func save(t *testing.T) (file, name string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it builds the programs")
+	}
+	saved.Do(func() {
+		if saved.dir, saved.err = os.MkdirTemp("", "multinode-test-image-"); saved.err == nil {
+			saved.file = filepath.Join(saved.dir, "image.tar")
+			saved.name, saved.err = of(saved.file).run(t.Context())
+		}
+	})
+	must(t, saved.err)
+	return saved.file, saved.name
+}
+
+// of writes an image to a file, with a tag of this process's own.
+func of(file string) options {
+	return options{out: file, tag: "test-" + strconv.Itoa(os.Getpid()), architecture: runtime.GOARCH}
+}
+
 // The same source makes the same bytes, wherever they are put.
 func TestTheSameBytesAgain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it links the programs twice")
-	}
-	var first []byte
-	for range 2 {
-		file := filepath.Join(t.TempDir(), "image.tar")
-		_, err := options{out: file, tag: "latest", architecture: runtime.GOARCH}.run(t.Context())
-		must(t, err)
-		text, err := os.ReadFile(file)
-		must(t, err)
-		if first == nil {
-			first = text
-		} else if !bytes.Equal(first, text) {
-			t.Error("two runs made different files")
-		}
+	first, _ := save(t)
+	second := filepath.Join(t.TempDir(), "image.tar")
+	_, err := of(second).run(t.Context())
+	must(t, err)
+	a, err := os.ReadFile(first)
+	must(t, err)
+	b, err := os.ReadFile(second)
+	must(t, err)
+	if !bytes.Equal(a, b) {
+		t.Error("two runs made different files")
 	}
 }
 
