@@ -110,7 +110,20 @@ func (d *Dispatcher) make(ctx context.Context, v multinode.Version) (container.R
 	result, err := d.Builder.Prepare(ctx, build.Source{
 		Digest: v.Bundle, Bundle: d.fetch(ctx, v.Bundle), Environment: environment,
 	}, progress)
+	noteContainersOnly(v, result.Functions, progress)
 	return container.Result{Functions: result.Functions}, err
+}
+
+// noteContainersOnly tells what the deployer asked for in vain.
+func noteContainersOnly(v multinode.Version, functions []multinode.FunctionSpec, tell func(string)) {
+	if v.Python != "" {
+		tell("This server runs processes: they have its own Python, whatever .python-version says")
+	}
+	for _, f := range functions {
+		if f.Image != "" {
+			tell("This server runs processes: docker_image_override of " + f.Name + " has no effect")
+		}
+	}
 }
 
 // activate makes the version serve, step by step; each may be repeated.

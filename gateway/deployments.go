@@ -35,6 +35,9 @@ func (g *Gateway) deploy(ctx context.Context, c *call, d wire.DeploymentDefiniti
 	failpoint.Hit("gateway.project_made")
 	v := g.newVersion(p)
 	v.Bundle = d.Bundle
+	if d.PythonVersion != nil {
+		v.Python = *d.PythonVersion
+	}
 	err = g.storeVersion(ctx, v, d.Environment)
 	failpoint.Hit("gateway.version_made")
 	return versionInfo(v), err

@@ -32,4 +32,7 @@ type DeploymentDefinition struct {
 	// Environment holds the values of the project's .env file. They are stored
 	// apart and are part of no answer.
 	Environment map[string]string `json:"environment"`
+	// PythonVersion is that of the containers, such as "3.12": one of 3.9 to 3.13.
+	// Without it they have the server's.
+	PythonVersion *string `json:"python_version" pattern:"^3[.][0-9]{1,2}$"`
 }

@@ -19,7 +19,8 @@ import (
 
 const projectFolder = `PROJECT_DIR holds main.py, with exactly one Multinode() object, and may hold a
 requirements.txt, an .env file and modules of its own. What .gitignore and
-.multinodeignore name stays behind.`
+.multinodeignore name stays behind. A file .python-version says which version of Python
+its containers get, 3.9 to 3.13; where the server runs processes, they have its own.`
 
 func (a *app) deployCommand() *cobra.Command {
 	var t target
@@ -85,6 +86,10 @@ func (a *app) deploy(ctx context.Context, c *client.Client, t *target, mode wire
 	if err := allowed(ctx, c, t.project, mode); err != nil {
 		return wire.VersionInfo{}, err
 	}
+	python, err := pythonVersion(t.dir)
+	if err != nil {
+		return wire.VersionInfo{}, err
+	}
 	task := a.screen.Task("Packing " + t.dir)
 	defer func() { task.Drop() }()
 	packed, err := bundle.Pack(t.dir)
@@ -111,7 +116,7 @@ func (a *app) deploy(ctx context.Context, c *client.Client, t *target, mode wire
 
 	task = a.screen.Task("Preparing")
 	version, err := c.Deploy(ctx, t.project, wire.DeploymentDefinition{
-		Mode: mode, Bundle: packed.Digest, Environment: packed.Environment,
+		Mode: mode, Bundle: packed.Digest, Environment: packed.Environment, PythonVersion: python,
 	})
 	if err != nil {
 		return wire.VersionInfo{}, err

@@ -179,3 +179,38 @@ func pipFiles() []string {
 	}
 	return there
 }
+
+// Extend puts contents on top of a served image, and returns the name of the result.
+func Extend(t testing.TB, base string, contents ...images.Content) string {
+	t.Helper()
+	ref, err := name.ParseReference(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := remote.Image(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, err := images.NewLayer(t.TempDir(), contents...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if image, err = mutate.AppendLayers(image, layer); err != nil {
+		t.Fatal(err)
+	}
+	extended := ref.Context().Tag("extended").String()
+	if err := Store(t.Context(), extended, image); err != nil {
+		t.Fatal(err)
+	}
+	return extended
+}
+
+// File writes a file with this content.
+func File(t testing.TB, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

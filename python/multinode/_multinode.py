@@ -11,6 +11,7 @@ from typing import (
     Dict,
     Iterator,
     Mapping,
+    Optional,
     Protocol,
     cast,
     overload,
@@ -60,6 +61,7 @@ class Multinode:
         cpu: float = 0.1,
         memory: str = "256 MiB",
         max_concurrency: int = 10,
+        docker_image_override: Optional[str] = None,
     ) -> Decorator:
         """Make the function below one that runs on workers.
 
@@ -76,6 +78,10 @@ class Multinode:
                 up to ``"64 GiB"``.
             max_concurrency: how many executions may run at the same time; 1 to 100. Further
                 invocations wait for their turn.
+            docker_image_override: an image of your own, such as ``"registry.example/gpu:1"``, to
+                run it in where the server runs containers: the project and its requirements are
+                put on top. It has Python 3.9 or newer with ``venv``, whose packages can be
+                imported. Where the server runs processes, it has no effect.
 
         Raises:
             ParameterValidationError: a parameter is not allowed, or what is decorated is not a
@@ -91,13 +97,15 @@ class Multinode:
             max_concurrency=parameters.concurrency(max_concurrency),
         )
 
+        image = parameters.image(docker_image_override)
+
         def decorate(fn: Callable[..., Any]) -> Function[..., Any]:
             name = parameters.function_name(fn)
             if name in self._functions:
                 raise ParameterValidationError(
                     f"There are two functions named {name}: names must differ within a project."
                 )
-            spec = FunctionSpec(name, resource_spec, execution_spec)
+            spec = FunctionSpec(name, resource_spec, execution_spec, image)
             function: Function[..., Any] = Function(spec, fn)
             self._functions[name] = function
             return function

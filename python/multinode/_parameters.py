@@ -4,7 +4,7 @@ import math
 import re
 from datetime import timedelta
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Optional
 
 from multinode import _limits as limits
 from multinode.errors import ParameterValidationError
@@ -22,6 +22,16 @@ def cpu_count(cpu: Any) -> float:
     if not 0 < value <= limits.MAX_CPU:  # also false for NaN
         raise _not_allowed("cpu", cpu, allowed)
     return value
+
+
+def image(name: Any) -> Optional[str]:
+    """Check the name of a container image, and return it; None for none."""
+    if name is None:
+        return None
+    allowed = "the name of a container image, such as 'registry.example/team/image:1'"
+    if not isinstance(name, str) or not name.strip() or len(name) > limits.MAX_IMAGE_NAME_LENGTH:
+        raise _not_allowed("docker_image_override", name, allowed)
+    return name.strip()
 
 
 def memory_gib(memory: Any) -> float:

@@ -1,6 +1,6 @@
 """What a function asks for, in the words of the REST API."""
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Optional
 
 
 class ResourceSpec(NamedTuple):
@@ -24,6 +24,7 @@ class FunctionSpec(NamedTuple):
     function_name: str
     resource_spec: ResourceSpec
     execution_spec: ExecutionSpec
+    docker_image_override: Optional[str] = None
 
     def to_wire(self) -> Dict[str, Any]:
         """Return it as the REST API's FunctionSpec."""
@@ -31,6 +32,11 @@ class FunctionSpec(NamedTuple):
             "function_name": self.function_name,
             "resource_spec": self.resource_spec._asdict(),
             "execution_spec": self.execution_spec._asdict(),
+            **(
+                {"docker_image_override": self.docker_image_override}
+                if self.docker_image_override
+                else {}
+            ),
         }
 
     @classmethod

@@ -184,3 +184,12 @@ def test_names_differ_within_a_project() -> None:
     mn.function()(f)
     with pytest.raises(ParameterValidationError, match="two functions named f"):
         mn.function()(f)
+
+
+def test_an_image_of_ones_own() -> None:
+    assert "docker_image_override" not in declare().to_wire()
+    spec = declare(docker_image_override=" registry.example/gpu:1 ")
+    assert spec.to_wire()["docker_image_override"] == "registry.example/gpu:1"
+    for name in ("", " ", 3, "x" * 1024):
+        with pytest.raises(ParameterValidationError, match="docker_image_override"):
+            declare(docker_image_override=name)
