@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"time"
 
 	"multinode"
 	"multinode/dispatcher/provision"
@@ -10,11 +11,21 @@ import (
 	"multinode/streams"
 )
 
+// recordLikely is the age from which a request is likely to have a record.
+const recordLikely = time.Second
+
 // begin brings a delivered request to a live execution. It returns errDropped
 // where the request was answered instead.
 func (l *lease) begin(ctx context.Context) error {
 	failpoint.Hit("dispatcher.delivered")
-	// Creation and intent are one write where nobody has made the record yet.
+	// What has waited in line has a record: reading it first saves a write that can only
+	// be refused. Otherwise creation and intent are one write.
+	if l.d.now().Sub(l.delivery.Time) > recordLikely {
+		var err error
+		if l.record, l.revision, err = l.d.Store.Known(ctx, l.key); err != nil {
+			return err
+		}
+	}
 	accepted, err := l.d.Store.Accepted(ctx, l.delivery.Request)
 	if errors.Is(err, streams.ErrMalformed) {
 		return l.reject(ctx, accepted, err)

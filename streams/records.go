@@ -26,6 +26,16 @@ func (s *Store) Record(ctx context.Context, k multinode.InvocationKey) (multinod
 	return s.EnsureRecord(ctx, r)
 }
 
+// Known returns an invocation's record and its revision, or 0 where there is none. It
+// makes none up, and may be a little old.
+func (s *Store) Known(ctx context.Context, k multinode.InvocationKey) (multinode.Invocation, uint64, error) {
+	record, revision, err := s.readRecord(ctx, k)
+	if isNotFound(err) {
+		return multinode.Invocation{}, 0, nil
+	}
+	return deref(record), revision, err
+}
+
 // EnsureRecord makes the record of a stored request where it is missing, and
 // returns it. A request that cannot be run has one, too: it waits to be refused.
 func (s *Store) EnsureRecord(ctx context.Context, r Request) (multinode.Invocation, uint64, error) {
