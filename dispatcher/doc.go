@@ -28,6 +28,29 @@
 // and the older one ends without a word. What may take longer than the lease
 // lasts, such as a launch, has it renewed beside it (renew.go).
 //
+// # Without an owner
+//
+// Where an owner was killed, its lease would run out for up to multinode.AckWait. Two
+// things do not wait for that. An outcome that was stored meanwhile is brought into the
+// record by any dispatcher that hears of it and sees that its owner does not
+// (unowned.go); only the answer to the request needs a lease. And a dispatcher that
+// starts looks at all that was delivered and has not ended (pickup.go): it asks the
+// others what they hold and has the rest delivered again at once. Calling a request
+// back from an owner that is merely slow is harmless: two leases on it are.
+//
+// # Slots
+//
+// The server holds to the quota what it delivers for the first time. What it delivers
+// again comes in any case, so that a quota that was lowered is held by the records
+// (slots.go).
+//
+// # Time
+//
+// Leases measure time by the monotonic clock. An adopter counts on from the times in the
+// record as far as a wrong wall clock can do no harm (clocks.go), so that nothing that
+// only beats holds a slot: not before it announced itself, not beyond its time and its
+// grace, and not in the place of a worker that its provisioner does not know any more.
+//
 // # Places
 //
 // The intent names the place of the provisioner that is to launch the worker. Who
@@ -46,8 +69,8 @@
 // stop with grace.
 //
 // Beside the leases run one loop a file: workers.go answers workers, strangers.go
-// those that no lease wants any more, cancel.go carries cancels to descendants and
-// orphans.go finds those that a crash left out, versions.go prepares what was
+// those that no lease wants any more, cancel.go carries cancels to descendants, several
+// at a time and each in turns (cancelqueue.go), orphans.go finds those that a crash left out, versions.go prepares what was
 // deployed, undeploy.go takes projects apart, reap.go stops workers that belong to
 // nobody.
 //

@@ -23,7 +23,7 @@ var mutants = []mutant{
 	},
 	{
 		rule: "adoption asks whether the worker lives",
-		file: "dispatcher/begin.go", text: "	alive, err := l.d.workerAlive(ctx, live.ID)\n	if err != nil {", instead: "	alive, err := l.d.workerAlive(ctx, live.ID)\n	alive = false\n	if err != nil {",
+		file: "dispatcher/begin.go", text: "	presence, err := l.d.presence(ctx, live)\n	if err != nil {", instead: "	presence, err := l.d.presence(ctx, live)\n	presence = provision.Gone\n	if err != nil {",
 		pkg: "dispatcher", test: "TestTheNextDispatcherAdoptsWhatRuns",
 	},
 	{
@@ -125,5 +125,40 @@ var mutants = []mutant{
 		rule: "a record's time goes forward, whatever the clocks say",
 		file: "next.go", text: "	if at.After(next.UpdatedAt) {\n		next.UpdatedAt = at\n	}\n", instead: "	next.UpdatedAt = at\n",
 		pkg: "dispatcher", test: "TestAnAdopterWithAnotherClockSparesTheWorker",
+	},
+	{
+		rule: "an outcome without an owner is settled, and its request called back",
+		file: "dispatcher/unowned.go", text: "	return true, d.Store.Recall(", instead: "	return true, nil\n	return true, d.Store.Recall(",
+		pkg: "dispatcher", test: "TestAnOutcomeWithoutAnOwnerIsSettledAndItsRequestCalledBack",
+	},
+	{
+		rule: "what a killed dispatcher left is picked up at the start",
+		file: "dispatcher/pickup.go", text: "		if held[record.Key] || d.holds(record.Key) {", instead: "		if true {",
+		pkg: "dispatcher", test: "TestWhatAKilledDispatcherLeftIsPickedUpAtTheStart",
+	},
+	{
+		rule: "a lowered quota holds for what had been delivered",
+		file: "dispatcher/slots.go", text: "	return before >= limit, err", instead: "	return before > limit+1000, err",
+		pkg: "dispatcher", test: "TestALoweredQuotaHoldsForWhatHadBeenDelivered",
+	},
+	{
+		rule: "beats are no announcement",
+		file: "dispatcher/clocks.go", text: "now.Sub(l.watching)+l.waited > multinode.StartDeadline", instead: "silent > multinode.StartDeadline",
+		pkg: "dispatcher", test: "TestBeatsAreNoAnnouncement",
+	},
+	{
+		rule: "no adopter counts the time of code anew a second time",
+		file: "dispatcher/clocks.go", text: "	case live.DoubtedAt != nil:\n		l.runsSince, l.adopted = now.Add(-l.since(*live.DoubtedAt)), true", instead: "	case live.DoubtedAt != nil:\n		l.runsSince = now",
+		pkg: "dispatcher", test: "TestNoAdopterCountsTheTimeOfCodeAnewASecondTime",
+	},
+	{
+		rule: "a wide cancel lets others have their turn",
+		file: "dispatcher/cancel.go", text: "			if *left--; *left < 0 {", instead: "			if *left--; false {",
+		pkg: "dispatcher", test: "TestAWideCancelLetsOthersHaveTheirTurn",
+	},
+	{
+		rule: "a worker's key does not cross generations of its project",
+		file: "gateway/auth.go", text: "	if c.grant.Generation != \"\" && c.grant.Generation != p.Generation {", instead: "	if false {",
+		pkg: "gateway", test: "TestAWorkersKeyDoesNotCrossGenerations",
 	},
 }
