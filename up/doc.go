@@ -13,6 +13,7 @@
 //	index.db   the read model; it may be deleted
 //	builds/    prepared versions and their Python environments; made again as needed
 //	workers/   a folder for each worker that lives
+//	images/    with containers: the registry of their images; its port and password lie beside it
 //	removing/  what is being removed of those that ended
 //	api-key    the API key, where none was given
 //	api-port   the port of the API

@@ -15,7 +15,8 @@ func (a *app) dispatcherCommand() *cobra.Command {
 		Use:   "dispatcher",
 		Short: "Start a dispatcher by itself, on NATS servers that run elsewhere",
 		Long: `Starts a dispatcher by itself: it takes invocations from NATS servers that run
-elsewhere, and runs their workers as processes of this machine. Any number of them may
+elsewhere, and runs their workers on this machine: as processes, or with
+--provisioner=docker in containers, whose images are kept in --repository. Any number may
 run; what one of them leaves behind, another takes over.
 
 Told to end (SIGTERM) it gives back what it has and leaves its workers running: another

@@ -33,8 +33,12 @@ to at least 16 characters.
 With TLS, workers have to trust the certificates too: SSL_CERT_FILE is passed on to
 them for the API's, and --nats-ca names the authority of NATS's. The certificates
 have to be good for the addresses that workers use: 127.0.0.1, or what --api-url and
---worker-nats-url say.`,
-		Example: "  multinode up\n  multinode up --data-dir=/srv/multinode --listen=127.0.0.1:9000",
+--worker-nats-url say.
+
+With --provisioner=docker each invocation runs in a container of its own, on this
+machine's Docker engine. Containers reach the server as host.docker.internal, which
+its certificates have to be good for; --api-ca and --nats-ca name their authorities.`,
+		Example: "  multinode up\n  multinode up --data-dir=/srv/multinode --listen=127.0.0.1:9000\n  multinode up --provisioner=docker",
 		Args:    arguments(),
 	}
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "folder of all that is stored (default ~/.multinode/data)")

@@ -77,7 +77,7 @@ func New(ctx context.Context, options Options) (*Provisioner, error) {
 func (p *Provisioner) open(ctx context.Context) error {
 	info, err := p.engine.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("no Docker engine answers at %s; start one, or say with DOCKER_HOST where it is: %w", p.engine.DaemonHost(), err)
+		return fmt.Errorf("no Docker engine answers at %s; start one, or say where it is by --docker-host or DOCKER_HOST: %w", p.engine.DaemonHost(), err)
 	}
 	p.cpus = float64(info.NCPU)
 	network, err := p.network(ctx)
