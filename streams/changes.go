@@ -35,126 +35,160 @@ const MarkerLife = 24 * time.Hour
 // clocks that differ.
 const awayFor = MarkerLife / 2
 
-// maxChanges bounds the batches that Changes delivers.
-const maxChanges = 512
-
 // Changes delivers the records' changes after a revision, in their order, in
 // batches, until ctx ends or deliver fails; then new ones as they come. A record
 // that changed several times may be delivered in its last state only. It
-// survives reconnects. It returns ErrResync at once where the stream's end lies
+// survives whatever happens to NATS. It returns ErrResync where the stream's end lies
 // before the revision: the stream is not the one that the reader knew.
 func (s *Store) Changes(ctx context.Context, after uint64, deliver func([]Change) error) error {
 	last, err := s.RecordsRevision(ctx)
 	if err != nil {
 		return err
 	}
-	heard := s.now().Round(0) // without the monotonic reading, which may stand still
 	if after > last {
 		return ErrResync
 	}
-	consumer, err := s.js.OrderedConsumer(ctx, "KV_"+invocationsBucket, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
-	})
-	if err != nil {
-		return classify("follow the records", err)
+	r := &changesReader{store: s, deliver: deliver, reached: after, target: last}
+	r.hear()
+	f := &follower{
+		store: s, stream: "KV_" + invocationsBucket, last: after, opened: r.opened, each: r.each, pulled: r.pulled,
+		config: jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: 1},
 	}
-	messages := make(chan jetstream.Msg, maxChanges)
-	// Consume's callbacks come one after the other; a full channel holds them up,
-	// which is the back-pressure wanted here.
-	consuming, err := consumer.Consume(func(m jetstream.Msg) {
-		select {
-		case messages <- m:
-		case <-ctx.Done():
-		}
-	}, jetstream.PullMaxMessages(maxChanges))
-	if err != nil {
-		return classify("follow the records", err)
+	if err = f.begin(ctx); err == nil {
+		err = f.run(ctx)
 	}
-	defer consuming.Stop()
-	if consumer.CachedInfo().NumPending == 0 && after < last {
-		// The end of the stream was that of markers which are gone.
-		if err := deliver([]Change{{Revision: last}}); err != nil {
-			return err
-		}
+	var failed *readerError
+	if errors.As(err, &failed) {
+		return failed.err
 	}
-	look := time.NewTicker(awayFor / 6)
-	defer look.Stop()
-	closed := consuming.Closed() // each call of it costs a goroutine
-	for {
-		select {
-		case m := <-messages:
-			if s.now().Sub(heard) > awayFor {
-				return ErrResync
-			}
-			heard = s.now().Round(0)
-			if err := deliver(s.batch(m, messages, last)); err != nil {
-				return err
-			}
-		case <-look.C:
-			if s.now().Sub(heard) > awayFor {
-				return ErrResync
-			}
-			if _, err := s.RecordsRevision(ctx); err == nil {
-				heard = s.now().Round(0)
-			}
-		case <-closed:
-			return fmt.Errorf("follow the records: %w", ErrUnavailable)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return err
 }
 
-// batch takes what has come beside the first message. Where nothing is left
-// before the sequence that was the last, it says so.
-func (s *Store) batch(first jetstream.Msg, more <-chan jetstream.Msg, last uint64) []Change {
-	var batch []Change
-	for m := first; ; {
+// changesReader is what Changes knows.
+type changesReader struct {
+	store   *Store
+	deliver func([]Change) error
+	// reached is the revision that was delivered last, and target one that is to be
+	// reached, perhaps without a change that leads there.
+	reached, target uint64
+	// heard is when the leader, or a change, was heard of last.
+	heard time.Time
+}
+
+// hear notes the time without the monotonic reading, which may stand still.
+func (r *changesReader) hear() { r.heard = r.store.now().Round(0) }
+
+// away is ErrResync where deletions may have come and gone unheard.
+func (r *changesReader) away() error {
+	if r.store.now().Sub(r.heard) > awayFor {
+		return ErrResync
+	}
+	return nil
+}
+
+// opened looks whether the stream is the one from before.
+func (r *changesReader) opened(ctx context.Context, pending uint64) error {
+	if err := r.away(); err != nil {
+		return err
+	}
+	last, err := r.store.RecordsRevision(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCut, err)
+	}
+	if last < r.reached {
+		return ErrResync
+	}
+	r.hear()
+	r.target = last
+	if pending == 0 {
+		return r.skip(ctx)
+	}
+	return nil
+}
+
+func (r *changesReader) each(ctx context.Context, batch []stored) error {
+	if err := r.away(); err != nil {
+		return err
+	}
+	r.hear()
+	changes := make([]Change, len(batch))
+	for i, m := range batch {
 		change, err := parseChange(m)
 		if err != nil {
-			s.log.Error("a record is unreadable", "subject", m.Subject(), "error", err)
+			r.store.log.Error("a record is unreadable", "subject", m.Subject, "error", err)
 			change = Change{Revision: change.Revision} // readers have to get past it
 		}
-		batch = append(batch, change)
-		if change.Revision < last && nothingPending(m) {
-			batch = append(batch, Change{Revision: last, At: change.At})
-		}
-		if len(batch) >= maxChanges {
-			return batch
-		}
-		select {
-		case m = <-more:
-		default:
-			return batch
-		}
+		changes[i] = change
 	}
+	if err := r.deliver(changes); err != nil {
+		return endsFollowing(err)
+	}
+	end := batch[len(batch)-1]
+	if r.reached = end.sequence; end.pending == 0 {
+		return r.skip(ctx)
+	}
+	return nil
 }
 
-func parseChange(m jetstream.Msg) (Change, error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		return Change{}, err
+// pulled asks the leader now and then: whoever is followed may be cut off from it.
+func (r *changesReader) pulled(ctx context.Context) error {
+	if err := r.away(); err != nil {
+		return err
 	}
-	change := Change{Revision: meta.Sequence.Stream, At: meta.Timestamp}
-	key := strings.TrimPrefix(m.Subject(), kvSubject(invocationsBucket, ""))
+	if r.store.now().Sub(r.heard) > awayFor/6 {
+		if _, err := r.store.RecordsRevision(ctx); err == nil {
+			r.hear()
+		}
+	}
+	return r.skip(ctx)
+}
+
+// skip says that the target is reached where the leader has nothing more on the way
+// there: the changes that led there are gone. That the consumer has nothing more
+// does not say so: its server may lag behind the leader.
+func (r *changesReader) skip(ctx context.Context) error {
+	if r.reached >= r.target {
+		return nil
+	}
+	next, err := r.store.leaderNext(ctx, "KV_"+invocationsBucket, r.reached+1)
+	if err != nil && !isNotFound(err) {
+		return fmt.Errorf("%w: %w", errCut, err)
+	}
+	if err == nil && next <= r.target {
+		return nil // it comes
+	}
+	if err := r.deliver([]Change{{Revision: r.target}}); err != nil {
+		return endsFollowing(err)
+	}
+	r.reached = r.target
+	return nil
+}
+
+// endsFollowing keeps the follower from trying again after an error of a reader's,
+// whatever that wraps.
+func endsFollowing(err error) error { return &readerError{err} }
+
+type readerError struct{ err error }
+
+func (e *readerError) Error() string { return e.err.Error() }
+
+func parseChange(m stored) (Change, error) {
+	change := Change{Revision: m.sequence, At: m.Time}
+	key := strings.TrimPrefix(m.Subject, kvSubject(invocationsBucket, ""))
 	if names, err := parseTokens(key, 2); err == nil {
 		change.Key = multinode.InvocationKey{Project: names[0], Generation: names[1]}
 		return change, nil
 	}
+	var err error
 	if change.Key, err = ParseInvocationKey(key); err != nil {
 		return change, err
 	}
-	if len(m.Data()) == 0 {
+	if len(m.Data) == 0 {
 		return change, nil
 	}
-	record, err := decode[multinode.Invocation](m.Data())
+	record, err := decode[multinode.Invocation](m.Data)
 	change.Record = &record
 	return change, err
-}
-
-func nothingPending(m jetstream.Msg) bool {
-	meta, err := m.Metadata()
-	return err == nil && meta.NumPending == 0
 }
 
 // RecordsRevision returns the revision of the newest change of any record.

@@ -122,10 +122,11 @@ func consumerConfig(maxConcurrency int) jetstream.ConsumerConfig {
 	}
 }
 
-// restoreConsumers makes the consumers that are missing, as after a restore from
-// a backup without them: each request is then delivered, and looked at, again.
-func (s *Store) restoreConsumers(ctx context.Context) error {
-	for _, f := range s.Functions(ctx) {
+// restoreConsumers makes the consumers of these functions that are missing, as after
+// a restore from a backup without them: each request is then delivered, and looked
+// at, again.
+func (s *Store) restoreConsumers(ctx context.Context, functions []multinode.Function) error {
+	for _, f := range functions {
 		stream := requestStream(f.Project, f.Generation, f.Name)
 		_, err := s.js.Consumer(ctx, stream, consumerName)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {

@@ -38,6 +38,8 @@ type Intake struct {
 	pulls    map[string]*pull // by stream
 	byNumber map[int]*pull
 	next     int
+	// lost are functions whose consumer did not answer.
+	lost []multinode.Function
 }
 
 // pull is what is known of the outstanding pull on one function's consumer.
@@ -80,7 +82,7 @@ func (i *Intake) Run(ctx context.Context) error {
 	check := time.NewTicker(pullCheck)
 	defer check.Stop()
 	// Whatever consumers are there are served meanwhile.
-	restored := i.restore(ctx)
+	restored := i.restore(ctx, i.store.Functions(ctx))
 	i.sync(ctx)
 	i.refill()
 	for {
@@ -90,7 +92,11 @@ func (i *Intake) Run(ctx context.Context) error {
 		case <-reconnects:
 			i.forget()
 		case <-check.C:
-			restored = restored || i.restore(ctx)
+			if !restored {
+				restored = i.restore(ctx, i.store.Functions(ctx))
+			} else {
+				restored = i.restore(ctx, i.takeLost())
+			}
 		case <-ctx.Done():
 			return nil
 		}
@@ -98,9 +104,18 @@ func (i *Intake) Run(ctx context.Context) error {
 	}
 }
 
-// restore tells whether no consumer is missing any more.
-func (i *Intake) restore(ctx context.Context) bool {
-	err := i.store.restoreConsumers(ctx)
+// takeLost returns the functions whose consumer did not answer since the last time.
+func (i *Intake) takeLost() []multinode.Function {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	lost := i.lost
+	i.lost = nil
+	return lost
+}
+
+// restore tells whether none of the functions' consumers is missing any more.
+func (i *Intake) restore(ctx context.Context, functions []multinode.Function) bool {
+	err := i.store.restoreConsumers(ctx, functions)
 	if err != nil && ctx.Err() == nil {
 		i.store.log.Warn("not all functions' consumers could be looked at yet", "error", err)
 	}
@@ -222,8 +237,11 @@ func (i *Intake) ended(number, status string) {
 		return
 	}
 	p.remaining = 0
-	if status == "408" {
+	switch status {
+	case "408":
 		i.request(p, time.Now())
+	case "503", "409": // nobody is there to answer, or the consumer was deleted
+		i.lost = append(i.lost, p.function)
 	}
 }
 

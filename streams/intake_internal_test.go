@@ -32,3 +32,32 @@ func TestTheEndOfAPullThatWasGivenUpAsksForNoOther(t *testing.T) {
 		t.Errorf("%d pulls were asked for instead of %d, %d are known", i.next, asked+1, len(i.byNumber))
 	}
 }
+
+// TestAConsumerThatIsLostIsMadeAgain: while requests are pulled, too.
+func TestAConsumerThatIsLostIsMadeAgain(t *testing.T) {
+	s := openInternal(t)
+	p, err := s.CreateProject(t.Context(), "p")
+	check(t, err)
+	v := versionOf(t, s, p)
+	check(t, s.Activate(t.Context(), v))
+	delivered := make(chan string, 10)
+	go func() {
+		_ = s.NewIntake(func(d *Delivery) {
+			delivered <- d.Key.ID
+			_ = d.Ack(t.Context())
+		}).Run(t.Context())
+	}()
+	for _, id := range []string{"before", "after"} {
+		k := multinode.InvocationKey{Project: p.Name, Generation: p.Generation, Function: "fn", ID: id}
+		_, err := s.Accept(t.Context(), Request{Key: k, Version: v.ID, Input: []byte("[[],{}]")})
+		check(t, err)
+		for got := ""; got != id; {
+			select {
+			case got = <-delivered:
+			case <-time.After(time.Minute):
+				t.Fatalf("the request %q is not delivered", id)
+			}
+		}
+		check(t, s.js.DeleteConsumer(t.Context(), requestStream(p.Name, p.Generation, "fn"), consumerName))
+	}
+}

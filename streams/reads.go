@@ -77,9 +77,20 @@ func (s *Store) surely(ctx context.Context, stream, subject string, m *jetstream
 // by the jetstream package may be answered by a replica that lags behind, which
 // is no ground for stopping a worker or refusing a change.
 func (s *Store) leaderGet(ctx context.Context, stream, subject string) (leaderMessage, error) {
+	return s.leaderAsk(ctx, stream, map[string]any{"last_by_subj": subject})
+}
+
+// leaderNext returns the sequence of the first message from one on that the stream's
+// leader has, or ErrNotFound.
+func (s *Store) leaderNext(ctx context.Context, stream string, from uint64) (uint64, error) {
+	m, err := s.leaderAsk(ctx, stream, map[string]any{"seq": from, "next_by_subj": ">"})
+	return m.Sequence, err
+}
+
+func (s *Store) leaderAsk(ctx context.Context, stream string, question map[string]any) (leaderMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	body, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	body, err := json.Marshal(question)
 	if err != nil {
 		return leaderMessage{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -24,6 +25,7 @@ type registry struct {
 
 	mu      sync.RWMutex
 	entries map[string]registryEntry
+	graves  []grave // oldest first
 	changed noticeHub
 }
 
@@ -38,56 +40,53 @@ func newRegistry(kv jetstream.KeyValue, stream jetstream.Stream, log *slog.Logge
 	return &registry{kv: kv, stream: stream, log: log, entries: map[string]registryEntry{}}
 }
 
-// load reads the bucket and keeps the copy current until running ends.
-func (r *registry) load(ctx, running context.Context) error {
-	// Environments and secrets are not watched: they are read when needed only.
-	watcher, err := r.kv.WatchFiltered(running, []string{"project.>", "version.>", "function.>", "key.>", "revoked.>"})
-	if err != nil {
-		return err
-	}
-	for {
-		select {
-		case update := <-watcher.Updates():
-			if update == nil { // everything stored before the watch has been read
-				go r.follow(watcher)
-				return nil
-			}
-			r.apply(update)
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), watcher.Stop())
-		}
-	}
-}
-
-func (r *registry) follow(watcher jetstream.KeyWatcher) {
-	for update := range watcher.Updates() {
-		if update != nil {
-			r.apply(update)
-		}
-	}
-}
-
-func (r *registry) apply(update jetstream.KeyValueEntry) {
+func (r *registry) apply(key string, data []byte, revision uint64) {
 	var value any
-	if update.Operation() == jetstream.KeyValuePut {
+	if len(data) > 0 { // else it is a marker of deletion
 		var err error
-		if value, err = decodeEntry(update.Key(), update.Value()); err != nil {
-			r.log.Error("an entry of the registry is unreadable", "key", update.Key(), "error", err)
+		if value, err = decodeEntry(key, data); err != nil {
+			r.log.Error("an entry of the registry is unreadable", "key", key, "error", err)
 			return
 		}
 	}
-	r.set(update.Key(), value, update.Revision())
+	r.set(key, value, revision)
 }
 
 func (r *registry) set(key string, value any, revision uint64) {
 	r.mu.Lock()
 	fresh := revision > r.entries[key].revision
 	if fresh {
-		r.entries[key] = registryEntry{value, revision}
+		r.put(key, registryEntry{value, revision})
 	}
 	r.mu.Unlock()
 	if fresh {
 		r.changed.notify("")
+	}
+}
+
+// graveLife is how long it is remembered that a key was deleted: a writer that has
+// had its answer may not have noted it here yet, and must not bring it back.
+const graveLife = time.Hour
+
+// grave is a key that was deleted.
+type grave struct {
+	key string
+	dug time.Time
+}
+
+// put stores an entry, and forgets keys that were deleted long ago. The lock is held.
+func (r *registry) put(key string, e registryEntry) {
+	r.entries[key] = e
+	if e.value != nil {
+		return
+	}
+	now := time.Now()
+	r.graves = append(r.graves, grave{key, now})
+	for len(r.graves) > 0 && now.Sub(r.graves[0].dug) > graveLife {
+		if old := r.graves[0].key; r.entries[old].value == nil {
+			delete(r.entries, old)
+		}
+		r.graves = r.graves[1:]
 	}
 }
 
@@ -141,7 +140,7 @@ func reread[T any](ctx context.Context, r *registry, key string) (value T, revis
 	if err != nil {
 		return value, 0, classify("look up "+key, err)
 	}
-	r.apply(stored)
+	r.apply(key, stored.Value(), stored.Revision())
 	value, err = decode[T](stored.Value())
 	return value, stored.Revision(), err
 }
@@ -228,18 +227,19 @@ func update[T any](ctx context.Context, r *registry, key string, change func(*T)
 	}
 }
 
-// remove deletes an entry; one that is gone already is fine.
+// remove deletes an entry; one that is gone already is fine. The marker of that goes
+// by itself, after MarkerLife.
 func (r *registry) remove(ctx context.Context, key string, o ...jetstream.KVDeleteOpt) error {
 	r.mu.RLock()
 	before := r.entries[key].revision
 	r.mu.RUnlock()
-	if err := r.kv.Delete(ctx, key, o...); err != nil {
+	if err := r.kv.Purge(ctx, key, append(o, jetstream.PurgeTTL(MarkerLife))...); err != nil {
 		return classify("delete "+key, err)
 	}
 	r.mu.Lock()
 	// What has come meanwhile is newer: the deletion itself, or the key's next entry.
-	if entry, ok := r.entries[key]; ok && entry.revision == before {
-		r.entries[key] = registryEntry{nil, before}
+	if entry, ok := r.entries[key]; ok && entry.revision == before && entry.value != nil {
+		r.put(key, registryEntry{nil, before})
 	}
 	r.mu.Unlock()
 	r.changed.notify("")

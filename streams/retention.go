@@ -121,9 +121,9 @@ func (s *Store) ask(ctx context.Context, what string, question any) error {
 	return nil
 }
 
-// letMarkersExpire makes the records' stream heed how long markers are to live.
-func (s *Store) letMarkersExpire(ctx context.Context) error {
-	config := s.recordsStream.CachedInfo().Config
+// letMarkersExpire makes a bucket's stream heed how long markers are to live.
+func (s *Store) letMarkersExpire(ctx context.Context, stream jetstream.Stream) error {
+	config := stream.CachedInfo().Config
 	if config.AllowMsgTTL {
 		return nil
 	}

@@ -69,6 +69,7 @@ type Store struct {
 	buildSecret  []byte
 	yieldNotices noticeHub
 	pressure     pressure
+	silence      time.Duration // after which a follower makes its consumer anew
 	stop         context.CancelFunc
 }
 
@@ -79,6 +80,10 @@ const apiTimeout = 10 * time.Second
 // takes messages of the size we need, and loads the registry. The connection
 // stays the caller's, to be closed after the Store.
 func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
+	return open(ctx, nc, o, followSilence)
+}
+
+func open(ctx context.Context, nc *nats.Conn, o Options, silence time.Duration) (*Store, error) {
 	o.fill()
 	if nc.MaxPayload() < multinode.MaxPayload {
 		return nil, fmt.Errorf("the NATS server takes messages of at most %d bytes: set its max_payload to %d",
@@ -89,14 +94,17 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Store, error) {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Store{options: o, nc: nc, js: js, log: o.Logger, now: func() time.Time { return o.Clock().UTC() }, stop: stop}
+	s := &Store{
+		options: o, nc: nc, js: js, log: o.Logger, now: func() time.Time { return o.Clock().UTC() },
+		silence: silence, stop: stop,
+	}
 	for _, step := range []func(context.Context) error{s.readPressure, s.openBuckets, s.openStreams, s.loadSecrets} {
 		if err := step(ctx); err != nil {
 			stop()
 			return nil, explainServer(err)
 		}
 	}
-	if err := s.registry.load(ctx, running); err != nil {
+	if err := s.followRegistry(ctx, running); err != nil {
 		stop()
 		return nil, classify("load the registry", err)
 	}
@@ -129,6 +137,9 @@ func (s *Store) openBuckets(ctx context.Context) error {
 	}
 	stream, err := s.js.Stream(ctx, "KV_"+registryBucket)
 	if err != nil {
+		return classify("open the registry", err)
+	}
+	if err := s.letMarkersExpire(ctx, stream); err != nil {
 		return classify("open the registry", err)
 	}
 	s.registry = newRegistry(kv, stream, s.log)
@@ -202,7 +213,7 @@ func (s *Store) openStreams(ctx context.Context) error {
 	var err error
 	s.recordsStream, err = s.js.Stream(ctx, "KV_"+invocationsBucket)
 	if err == nil {
-		err = s.letMarkersExpire(ctx)
+		err = s.letMarkersExpire(ctx, s.recordsStream)
 	}
 	return classify("open the records", err)
 }
