@@ -35,6 +35,9 @@ const patience = 30 * time.Second
 // result, the yields, the log and the environment of the victim's.
 const secret = "the-victims-secret"
 
+// logBytes is what logs may take: little, so that it can be filled.
+const logBytes = 16 << 20
+
 // ready stands for versions that have been built.
 type ready struct{}
 
@@ -80,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	w.js, err = jetstream.New(w.app)
 	w.must(err)
-	w.store, err = streams.Open(t.Context(), w.app, streams.Options{})
+	w.store, err = streams.Open(t.Context(), w.app, streams.Options{LogBytes: logBytes})
 	w.must(err)
 	t.Cleanup(w.store.Close)
 	log := slog.New(slog.NewTextHandler(testlog.New(t), nil))

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type memoryLink struct {
 
 	lines   []multinode.LogLine
 	batches int
+	largest int // batch, in bytes as they are stored
 	yields  []string
 	beats   []multinode.Beat
 	outcome *multinode.Outcome
@@ -117,7 +119,12 @@ func (l *memoryLink) PutYield(ctx context.Context, output []byte) error {
 }
 
 func (l *memoryLink) PutLogs(ctx context.Context, lines []multinode.LogLine) error {
+	encoded, err := json.Marshal(lines)
+	if err != nil {
+		return err
+	}
 	return l.store(ctx, func(l *memoryLink) {
+		l.largest = max(l.largest, len(encoded))
 		l.lines = append(l.lines, lines...)
 		l.batches++
 	})

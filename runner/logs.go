@@ -37,6 +37,7 @@ type logbook struct {
 	full    bool
 	closed  bool
 	gone    bool // nothing is stored any more
+	stored  int  // batches so far
 	wake    chan struct{}
 	done    chan struct{}
 }
@@ -79,9 +80,26 @@ func (b *logbook) note(format string, args ...any) {
 }
 
 func (b *logbook) append(stream, text string) {
-	b.pending = append(b.pending, multinode.LogLine{Time: time.Now(), Stream: stream, Text: text})
-	b.size += len(text) + lineOverhead
+	now := time.Now()
+	for more := true; more; {
+		var piece string
+		piece, text = cutEncoded(text, b.limits.LogBatch-lineOverhead)
+		b.pending = append(b.pending, multinode.LogLine{Time: now, Stream: stream, Text: piece})
+		b.size += encodedSize(piece) + lineOverhead
+		more = text != ""
+	}
 	b.wakeUp()
+}
+
+// delay is how long the next batch may wait to grow. Only so many batches are kept
+// of an execution: whatever prints all the time is stored more and more seldom, and
+// in larger ones.
+func (b *logbook) delay() time.Duration {
+	delay := b.limits.LogDelay
+	for n := b.stored - b.limits.LogSoon; n >= b.limits.LogSlower && delay < b.limits.LogLatest; n -= b.limits.LogSlower {
+		delay *= 2
+	}
+	return delay
 }
 
 func (b *logbook) wakeUp() {
@@ -147,14 +165,19 @@ func (b *logbook) take(sinceLast time.Duration) (batch []multinode.LogLine, wait
 	if len(b.pending) == 0 {
 		return nil, 0, b.closed
 	}
-	if wait := b.limits.LogDelay - sinceLast; wait > 0 && !b.closed && b.size < b.limits.LogBatch {
+	if wait := b.delay() - sinceLast; wait > 0 && !b.closed && b.size < b.limits.LogBatch {
 		return nil, wait, false
 	}
 	n, bytes := 0, 0
-	for n < len(b.pending) && (n == 0 || bytes+len(b.pending[n].Text)+lineOverhead <= b.limits.LogBatch) {
-		bytes += len(b.pending[n].Text) + lineOverhead
+	for n < len(b.pending) {
+		line := encodedSize(b.pending[n].Text) + lineOverhead
+		if n > 0 && bytes+line > b.limits.LogBatch {
+			break
+		}
+		bytes += line
 		n++
 	}
+	b.stored++
 	batch, b.pending = b.pending[:n:n], b.pending[n:]
 	b.size -= bytes
 	b.room.Broadcast()

@@ -75,10 +75,15 @@ type Limits struct {
 	Stop time.Duration
 	// LogBytes is how much output is kept of an execution.
 	LogBytes int
-	// LogBatch and LogDelay bound a batch of lines: by bytes, and by the time
-	// for which a line may wait for others.
+	// LogBatch and LogDelay bound a batch of lines: by bytes as they are stored,
+	// and by the time for which a line may wait for others.
 	LogBatch int
 	LogDelay time.Duration
+	// LogSoon is after how many batches lines wait for longer, as only so many are
+	// kept of an execution: twice as long each time that LogSlower more have been
+	// stored, up to LogLatest or somewhat above it.
+	LogSoon, LogSlower int
+	LogLatest          time.Duration
 	// LogWindow is how many bytes may wait to be stored; then the user's code
 	// has to wait where it prints.
 	LogWindow int
@@ -100,6 +105,9 @@ func DefaultLimits() Limits {
 		LogBytes:  64 << 20,
 		LogBatch:  64 << 10,
 		LogDelay:  50 * time.Millisecond,
+		LogSoon:   1024,
+		LogSlower: 128,
+		LogLatest: 4 * time.Minute,
 		LogWindow: 1 << 20,
 		Line:      64 << 10,
 	}
@@ -118,10 +126,10 @@ func (o Options) check() error {
 	need(o.ProjectDir != "", "runner: Options.ProjectDir is missing (environment variable MULTINODE_PROJECT_DIR)")
 	need(o.Logger != nil, "runner: Options.Logger is missing")
 	l := o.Limits
-	for _, d := range []time.Duration{l.Hello, l.Beat, l.Lease, l.Grace, l.Exit, l.Flush, l.Outcome, l.Stop, l.LogDelay} {
+	for _, d := range []time.Duration{l.Hello, l.Beat, l.Lease, l.Grace, l.Exit, l.Flush, l.Outcome, l.Stop, l.LogDelay, l.LogLatest} {
 		need(d > 0, "runner: Options.Limits has a duration that is not above 0; start from DefaultLimits")
 	}
-	for _, n := range []int{l.LogBytes, l.LogBatch, l.LogWindow, l.Line} {
+	for _, n := range []int{l.LogBytes, l.LogBatch, l.LogSoon, l.LogSlower, l.LogWindow, l.Line} {
 		need(n > 0, "runner: Options.Limits has a size that is not above 0; start from DefaultLimits")
 	}
 	if o.ProjectDir != "" {

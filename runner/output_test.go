@@ -98,7 +98,7 @@ func TestLinesAreBatched(t *testing.T) {
 			t.Fatalf("%d batches with %d lines", batches, lines)
 		}
 		book.add(streamStdout, "x")
-		book.add(streamStdout, strings.Repeat("x", limits.LogBatch))
+		book.add(streamStdout, strings.Repeat("x", limits.LogBatch-lineOverhead))
 		synctest.Wait()
 		if _, lines := link.stored(); lines != 13 {
 			t.Fatalf("a full batch had to wait: %d lines", lines)

@@ -89,7 +89,7 @@ func TestAFullStoreStillSettlesAndAcceptsAgainOnceThereIsRoom(t *testing.T) {
 	p, _ := deploy(t, s, "p", spec("fn"))
 	accepted := acceptUntilFull(t, s, p, 256<<10)
 	accepted = append(accepted, acceptUntilFull(t, s, p, 1<<10)...) // to the last that fits
-	for _, r := range accepted { // all of them can be brought to their end
+	for _, r := range accepted {                                    // all of them can be brought to their end
 		finished(t, s, r)
 	}
 	if _, err := s.Accept(t.Context(), big(p, 256<<10)); !errors.Is(err, streams.ErrFull) {

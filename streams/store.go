@@ -166,6 +166,38 @@ func (s *Store) logBytes() int64 {
 	return most
 }
 
+// MaxLogBatch is how large a batch of log lines may be once it is encoded, in bytes,
+// and LogBatches how many are kept of one execution: of more than that the oldest go.
+// Together they keep one worker, which may not be ours, from pushing the lines of
+// others out, for which our own runner's bound would not be enough.
+const (
+	MaxLogBatch = 128 << 10
+	LogBatches  = 4096
+	// logPart is the part of all logs that may be one execution's.
+	logPart = 4
+	// fewestBatches are kept however little room there is.
+	fewestBatches = 8
+)
+
+// logBatches is how many batches are kept of one execution where logs may take so
+// many bytes.
+func logBatches(logBytes int64) int64 {
+	return max(fewestBatches, min(LogBatches, logBytes/logPart/MaxLogBatch))
+}
+
+// amend brings a stream that an early version made to what is wanted of it.
+func (s *Store) amend(ctx context.Context, stream jetstream.Stream, wanted jetstream.StreamConfig) (jetstream.Stream, error) {
+	config := stream.CachedInfo().Config
+	if !config.AllowDirect && (wanted.Name != logsStream || config.MaxMsgSize > 0) {
+		return stream, nil
+	}
+	config.AllowDirect = false
+	if wanted.Name == logsStream {
+		config.MaxMsgSize, config.MaxMsgsPerSubject = wanted.MaxMsgSize, wanted.MaxMsgsPerSubject
+	}
+	return s.js.UpdateStream(ctx, config)
+}
+
 // openStreams makes what workers write to. Their headers must not be able to do
 // more than put one message: rollups are off, and duplicates are not tracked by
 // message ID. AllowDirect is off: a direct answer mixes a message's own headers
@@ -185,7 +217,8 @@ func (s *Store) openStreams(ctx context.Context) error {
 	outcomes.Discard, outcomes.DiscardNewPerSubject = jetstream.DiscardNew, true
 	logs := jetstream.StreamConfig{
 		Name: logsStream, Subjects: []string{logSubjects + ".>"}, Discard: jetstream.DiscardOld,
-		MaxAge: s.options.LogAge, MaxBytes: s.logBytes(), MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxAge: s.options.LogAge, MaxBytes: s.logBytes(), MaxMsgs: -1, MaxConsumers: -1,
+		MaxMsgSize: MaxLogBatch, MaxMsgsPerSubject: logBatches(s.logBytes()),
 		Storage: jetstream.FileStorage, Replicas: s.options.Replicas,
 	}
 	if s.options.Replicas == 1 {
@@ -200,10 +233,8 @@ func (s *Store) openStreams(ctx context.Context) error {
 		stream, err := s.js.Stream(ctx, each.config.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			stream, err = s.js.CreateStream(ctx, each.config)
-		} else if err == nil && stream.CachedInfo().Config.AllowDirect { // made by an early version
-			config := stream.CachedInfo().Config
-			config.AllowDirect = false
-			stream, err = s.js.UpdateStream(ctx, config)
+		} else if err == nil {
+			stream, err = s.amend(ctx, stream, each.config)
 		}
 		if err != nil {
 			return classify("open the stream "+each.config.Name, err)
