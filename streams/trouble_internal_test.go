@@ -108,7 +108,7 @@ func (w *troubled) followAll() {
 			w.heard["logs"] <- b.Execution
 		}
 	}()
-	check(w.T, s.FollowCancels(ctx, func(k multinode.InvocationKey) { w.heard["cancels"] <- k.ID }))
+	check(w.T, s.FollowCancels(ctx, func(k multinode.InvocationKey, _ bool) { w.heard["cancels"] <- k.ID }))
 	check(w.T, s.FollowExits(ctx, func(e WorkerExit) { w.heard["exits"] <- e.Execution }))
 }
 
