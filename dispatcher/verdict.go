@@ -46,7 +46,8 @@ func (l *lease) putVerdict(ctx context.Context, kind multinode.OutcomeKind, reas
 
 // writeLog puts the reason where whoever reads the execution's log finds it.
 func (l *lease) writeLog(ctx context.Context, reason string) {
-	line := multinode.LogLine{Time: l.d.now(), Stream: "system", Text: reason}
+	// However it is encoded, that many characters are no larger than a batch may be.
+	line := multinode.LogLine{Time: l.d.now(), Stream: "system", Text: shorten(reason, streams.MaxLogBatch/8)}
 	if err := l.d.Store.PutLogs(ctx, l.executionKey(), []multinode.LogLine{line}); err != nil {
 		l.log.Warn("a verdict is missing from the log", "error", err)
 	}

@@ -57,7 +57,7 @@ func TestAFollowerMayLeaveInTheMiddleOfABatch(t *testing.T) {
 	s := openStore(t)
 	p, _ := deploy(t, s, "p", spec("fn"))
 	k := request(p, "fn").Key
-	lines := make([]multinode.LogLine, 2000)
+	lines := make([]multinode.LogLine, 500)
 	for i := range lines {
 		lines[i] = multinode.LogLine{Time: time.Now(), Stream: "stdout", Text: strings.Repeat("x", 100)}
 	}
