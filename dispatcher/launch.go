@@ -22,12 +22,16 @@ const (
 	envFunction     = "MULTINODE_FUNCTION_NAME"
 	envInvocation   = "MULTINODE_INVOCATION_ID"
 	envExecution    = "MULTINODE_EXECUTION_ID"
-	envAPIURL       = "MULTINODE_API_URL"
 	envAPIKey       = "MULTINODE_API_KEY"
-	envNATSURL      = "MULTINODE_NATS_URL"
-	envNATSCA       = "MULTINODE_NATS_CA"
-	envAPICA        = "MULTINODE_API_CA"
 	envExecutionKey = "MULTINODE_EXECUTION_KEY"
+)
+
+// Names of those that are the same for all workers of a system.
+const (
+	EnvAPIURL  = "MULTINODE_API_URL"
+	EnvNATSURL = "MULTINODE_NATS_URL"
+	EnvNATSCA  = "MULTINODE_NATS_CA"
+	EnvAPICA   = "MULTINODE_API_CA"
 )
 
 // launch starts the worker of the intended execution. Where that is put off or
@@ -79,11 +83,11 @@ func (l *lease) intent(ctx context.Context) (provision.Intent, error) {
 	}
 	environment := map[string]string{
 		envProject: l.key.Project, envVersion: l.record.Version, envFunction: l.key.Function,
-		envInvocation: l.key.ID, envExecution: l.execution, envAPIURL: l.d.APIURL, envAPIKey: l.d.Store.WorkerKey(key),
-		envNATSURL: l.d.NATSURL, envNATSCA: l.d.NATSCA, envExecutionKey: name,
+		envInvocation: l.key.ID, envExecution: l.execution, EnvAPIURL: l.d.APIURL, envAPIKey: l.d.Store.WorkerKey(key),
+		EnvNATSURL: l.d.NATSURL, EnvNATSCA: l.d.NATSCA, envExecutionKey: name,
 	}
 	if l.d.APICA != "" {
-		environment[envAPICA] = l.d.APICA
+		environment[EnvAPICA] = l.d.APICA
 	}
 	return provision.Intent{
 		ExecutionID: l.execution, ExecutionKey: name,

@@ -17,6 +17,9 @@ type Options struct {
 	// nothing for it, Docker's own settings are asked: ~/.docker/config.json and
 	// the helpers that it names.
 	Credentials map[string]Credential
+	// Lookup is asked next, for passwords that change; ok is false where it has nothing
+	// for the host.
+	Lookup func(ctx context.Context, host string) (c Credential, ok bool, err error)
 	// Insecure allows HTTP without TLS for all registries. Those on loopback may
 	// always do without.
 	Insecure bool
@@ -83,5 +86,26 @@ func (c *Client) Login(ctx context.Context, reference string) (Credential, error
 }
 
 func (c *Client) keychain() authn.Keychain {
-	return authn.NewMultiKeychain(keychain(c.options.Credentials), authn.DefaultKeychain)
+	return authn.NewMultiKeychain(keychain(c.options.Credentials), lookup{c.options.Lookup}, authn.DefaultKeychain)
+}
+
+// lookup has the passwords that are asked for when they are needed.
+type lookup struct {
+	ask func(ctx context.Context, host string) (Credential, bool, error)
+}
+
+func (l lookup) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	return l.ResolveContext(context.Background(), r)
+}
+
+// ResolveContext implements authn.ContextKeychain.
+func (l lookup) ResolveContext(ctx context.Context, r authn.Resource) (authn.Authenticator, error) {
+	if l.ask == nil {
+		return authn.Anonymous, nil
+	}
+	c, ok, err := l.ask(ctx, r.RegistryStr())
+	if err != nil || !ok {
+		return authn.Anonymous, err
+	}
+	return &authn.Basic{Username: c.Username, Password: c.Password}, nil
 }

@@ -1,6 +1,7 @@
 package images_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -296,5 +297,20 @@ func isFailure(t *testing.T, says string, err error) {
 	t.Helper()
 	if f, ok := err.(*images.Failure); !ok || !strings.Contains(f.Detail, says) { //nolint:errorlint // it is never wrapped
 		t.Errorf("%v is no failure with %q", err, says)
+	}
+}
+
+func TestAPasswordIsLookedUpWhenItIsNeeded(t *testing.T) {
+	asked := ""
+	c := images.New(images.Options{Lookup: func(_ context.Context, host string) (images.Credential, bool, error) {
+		asked = host
+		return images.Credential{Username: "u", Password: "p"}, host == "registry.example", nil
+	}})
+	if got, err := c.Login(t.Context(), "registry.example/app"); got != (images.Credential{Username: "u", Password: "p"}) || err != nil || asked != "registry.example" {
+		t.Errorf("%+v (%v), asked for %s", got, err, asked)
+	}
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	if got, err := c.Login(t.Context(), "other.example/app"); got != (images.Credential{}) || err != nil {
+		t.Errorf("%+v (%v)", got, err)
 	}
 }

@@ -40,7 +40,7 @@ func persist(ctx context.Context, log *slog.Logger, loop func(context.Context) e
 // dispatch runs a dispatcher. Its options are complete: the addresses are set.
 func (s *System) dispatch(ctx context.Context, c core, d Dispatch, ca string, mint minter, revoke revokeWorkers, log *slog.Logger) error {
 	log = log.With("part", "dispatcher")
-	on, err := s.compute(ctx, c, d, log)
+	on, err := s.compute(ctx, c, d, ca, log)
 	if err != nil {
 		return err
 	}

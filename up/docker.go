@@ -8,13 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 
 	"multinode/dispatcher/build/container"
 	"multinode/dispatcher/provision/docker"
-	"multinode/images/builder"
-	"multinode/images/order"
 	"multinode/internal/forward"
 )
 
@@ -32,7 +29,7 @@ type Docker struct {
 
 // docker opens a Docker engine, and what its containers need of this machine.
 func (s *System) docker(ctx context.Context, c core, d Dispatch, log *slog.Logger) (compute, error) {
-	repository, err := s.repository(ctx, d.Containers, log)
+	repository, err := s.repository(ctx, d.Containers, nil, log)
 	if err != nil {
 		return compute{}, err
 	}
@@ -66,29 +63,12 @@ func (s *System) docker(ctx context.Context, c core, d Dispatch, log *slog.Logge
 			return compute{}, err
 		}
 	}
-	workshop := container.DefaultOptions()
-	workshop.Store, workshop.Provisioner, workshop.Images, workshop.Logger = c.store, provisioner, repository.client, log
-	workshop.Repository, workshop.BuildRepository, workshop.BuildInsecure = repository.name, inside, repository.own
-	workshop.Credentials = func(ctx context.Context) (map[string]order.Credential, error) {
-		login, err := repository.client.Login(ctx, repository.name)
-		host, _, _ := strings.Cut(inside, "/")
-		return map[string]order.Credential{host: order.Credential(login)}, err
-	}
-	workshop.Base, workshop.Platform, workshop.URL = d.Containers.BaseImage, provisioner.Platform(), result.apiURL
-	if workshop.Program, err = d.Containers.program(); err != nil {
+	workshop, err := s.workshop(c, d, repository, inside, result.apiURL, log)
+	if err != nil {
 		return compute{}, err
 	}
-	workshop.CPU = cmp.Or(d.Containers.BuildCPUs, workshop.CPU)
-	workshop.MemoryGiB = cmp.Or(d.Containers.BuildMemoryGiB, workshop.MemoryGiB)
-	workshop.Environment = buildEnvironment(os.Environ())
-	if ca, err := optionalCA(d.APICA); err != nil {
-		return compute{}, err
-	} else if ca != "" {
-		workshop.Environment[builder.CAVariable] = ca
-	}
-	workshop.Dir, workshop.Retain, workshop.RetainHere = s.DataDir, repository.retain, provisioner.RetainImages
-	images, err := container.New(workshop)
-	result.images = images
+	workshop.Provisioner, workshop.Platform, workshop.RetainHere = provisioner, provisioner.Platform(), provisioner.RetainImages
+	result.images, err = container.New(workshop)
 	return result, err
 }
 

@@ -53,6 +53,7 @@ type Dispatch struct {
 	// Provisioner is the kind of compute; empty means ProcessProvisioner.
 	Provisioner string
 	Docker      Docker
+	Fargate     Fargate
 	Containers  Containers
 	// MaxWorkers is how many workers of this dispatcher may run at a time; 0 means no
 	// limit.

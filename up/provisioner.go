@@ -17,6 +17,7 @@ import (
 const (
 	ProcessProvisioner = "process"
 	DockerProvisioner  = "docker"
+	FargateProvisioner = "fargate"
 )
 
 // compute is where workers run, and what prepares versions for it: one of builder
@@ -30,9 +31,12 @@ type compute struct {
 }
 
 // compute opens the compute that the options name.
-func (s *System) compute(ctx context.Context, c core, d Dispatch, log *slog.Logger) (compute, error) {
-	if d.Provisioner == DockerProvisioner {
+func (s *System) compute(ctx context.Context, c core, d Dispatch, ca string, log *slog.Logger) (compute, error) {
+	switch d.Provisioner {
+	case DockerProvisioner:
 		return s.docker(ctx, c, d, log)
+	case FargateProvisioner:
+		return s.fargate(ctx, c, d, ca, log)
 	}
 	return s.processes(d, log)
 }
@@ -56,12 +60,20 @@ func (d Dispatch) checkProvisioner() error {
 	var errs []error
 	switch d.Provisioner {
 	case "", ProcessProvisioner:
-		if d.Containers != (Containers{}) || d.Docker != (Docker{}) {
-			errs = append(errs, errors.New("there are options for containers, and the provisioner is not set to docker"))
+		if d.Containers != (Containers{}) {
+			errs = append(errs, errors.New("there are options for containers, and the provisioner is neither docker nor fargate"))
 		}
 	case DockerProvisioner:
+	case FargateProvisioner:
+		errs = append(errs, d.Fargate.check(d.Containers))
 	default:
-		errs = append(errs, fmt.Errorf("there is no provisioner %q: choose process or docker", d.Provisioner))
+		errs = append(errs, fmt.Errorf("there is no provisioner %q: choose process, docker or fargate", d.Provisioner))
+	}
+	if d.Provisioner != DockerProvisioner && d.Docker != (Docker{}) {
+		errs = append(errs, errors.New("there are options for Docker, and the provisioner is not docker"))
+	}
+	if d.Provisioner != FargateProvisioner && d.Fargate != (Fargate{}) {
+		errs = append(errs, errors.New("there are options for Fargate, and the provisioner is not fargate"))
 	}
 	if d.MaxWorkers < 0 || d.Docker.CPUs < 0 || d.Docker.MemoryGiB < 0 || d.Containers.BuildCPUs < 0 || d.Containers.BuildMemoryGiB < 0 {
 		errs = append(errs, errors.New("a limit of workers is negative"))

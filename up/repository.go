@@ -54,10 +54,13 @@ type repository struct {
 // registryUser may have any name.
 const registryUser = "multinode"
 
+// lookup is images.Options.Lookup.
+type lookup func(ctx context.Context, host string) (images.Credential, bool, error)
+
 // repository opens the registry of the data folder, unless another is given.
-func (s *System) repository(ctx context.Context, c Containers, log *slog.Logger) (repository, error) {
+func (s *System) repository(ctx context.Context, c Containers, passwords lookup, log *slog.Logger) (repository, error) {
 	if c.Repository != "" {
-		return repository{name: c.Repository, client: images.New(images.Options{})}, nil
+		return repository{name: c.Repository, client: images.New(images.Options{Lookup: passwords})}, nil
 	}
 	password, err := keptSecret(filepath.Join(s.DataDir, "registry-password"), rand.Text)
 	if err != nil {

@@ -68,4 +68,17 @@ data "aws_iam_policy_document" "dispatcher" {
     actions   = ["logs:GetLogEvents"]
     resources = ["${aws_cloudwatch_log_group.workers.arn}:log-stream:*"]
   }
+  # AWS knows no resource for it.
+  statement {
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+  # Builds push and pull with the password that the dispatcher gets them.
+  statement {
+    actions = [
+      "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
+      "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage",
+    ]
+    resources = [aws_ecr_repository.projects.arn]
+  }
 }

@@ -2,42 +2,13 @@ package aws_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"multinode/dispatcher/provision/fargate"
 	"multinode/infra/aws/internal/terraform"
 )
-
-// code is where AWS is called.
-const code = "../../dispatcher/provision/fargate"
-
-var call = regexp.MustCompile(`\b(ecs|sqs|cloudwatchlogs)\.([A-Z]\w+)Input\b`)
-
-// called are the actions that the code calls.
-func called(t *testing.T) (actions []string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(code, "*.go"))
-	must(t, err)
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		must(t, err)
-		for _, m := range call.FindAllStringSubmatch(string(text), -1) {
-			name := strings.Replace(m[1], "cloudwatchlogs", "logs", 1) + ":" + m[2]
-			actions = append(actions, strings.Replace(name, "sqs:DeleteMessageBatch", "sqs:DeleteMessage", 1))
-		}
-	}
-	if len(actions) < 8 {
-		t.Fatalf("only %v are called", actions)
-	}
-	return actions
-}
 
 func policy(t *testing.T, p *terraform.Plan, address string) (made terraform.Policy) {
 	t.Helper()
@@ -46,8 +17,7 @@ func policy(t *testing.T, p *terraform.Plan, address string) (made terraform.Pol
 }
 
 func TestWhatIsCalledIsGrantedAndNoMore(t *testing.T) {
-	// What passing roles and giving tags at creation need comes without a call.
-	want := append(called(t), "iam:PassRole", "ecs:TagResource")
+	want := slices.Concat(fargate.Actions, fargate.RepositoryActions)
 	var granted []string
 	for _, s := range policy(t, mustPlan(t, nil), "aws_iam_role_policy.dispatcher").Statement {
 		granted = append(granted, s.Action...)

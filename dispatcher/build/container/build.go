@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,8 @@ const (
 	tries = 3
 	// launchPause is between two launches that were put off, where nobody says more.
 	launchPause = 2 * time.Second
+	// startPause is before a build is launched again of which nothing has run.
+	startPause = 10 * time.Second
 	// stopPatience bounds the removal of a worker.
 	stopPatience = 30 * time.Second
 )
@@ -51,6 +54,15 @@ func (w *Workshop) build(ctx context.Context, v multinode.Version, base named, t
 		case ended.OutOfMemory:
 			return nil, "", &build.Failure{Detail: fmt.Sprintf(
 				"the build ran out of memory: it has %g GiB, which the server's --build-memory says. It installs what requirements.txt asks for and imports main.py", w.options.MemoryGiB)}
+		case ended.NotStarted && ended.Kind == provision.Permanent:
+			return nil, "", &build.Failure{Detail: "the build cannot be started: " + ended.Detail}
+		case ended.NotStarted:
+			try-- // nothing of it ran
+			tell("the build has not started, and is begun anew: " + ended.Detail)
+			if err := pause(ctx, startPause); err != nil {
+				return nil, "", err
+			}
+			continue
 		case try == tries:
 			return nil, "", &build.Failure{Detail: fmt.Sprintf("the build ended without a result, %d times: %s", tries, ended.Detail)}
 		}
@@ -188,17 +200,20 @@ func (w *Workshop) launch(ctx context.Context, intent provision.Intent, tell fun
 			tell("the build waits: " + text)
 			w.log.Warn("a build could not be launched; it will be tried again", "attempt", intent.ExecutionID, "error", err)
 		}
-		pause := provision.RetryAfter(err)
-		if pause == 0 {
-			pause = launchPause
+		if err := pause(ctx, cmp.Or(provision.RetryAfter(err), launchPause)); err != nil {
+			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +21,8 @@ type Container struct {
 	Image       string
 	Command     []string
 	Environment map[string]string
+	// CPU is in units of 1/1024 virtual CPU, Memory in MiB.
+	CPU, Memory int
 	// Log takes a line of what the container prints.
 	Log func(line string)
 }
@@ -36,6 +39,13 @@ type Running interface {
 	Wait() (code int, outOfMemory bool)
 }
 
+// Failing is a Running that may turn out not to have started.
+type Failing interface {
+	Running
+	// Failed returns why, after Wait; empty where it has run.
+	Failed() string
+}
+
 func (s *Server) container(t *task) Container {
 	d := t.definition.ContainerDefinitions[0]
 	c := Container{StartedBy: t.request.StartedBy, Image: d.Image, Command: d.Command, Environment: map[string]string{}}
@@ -49,6 +59,9 @@ func (s *Server) container(t *task) Container {
 			}
 		}
 	}
+	v := t.view(false)
+	c.CPU, _ = strconv.Atoi(v.CPU)
+	c.Memory, _ = strconv.Atoi(v.Memory)
 	options, _ := d.LogConfiguration["options"].(map[string]any)
 	prefix, _ := options["awslogs-stream-prefix"].(string)
 	stream := prefix + "/" + d.Name + "/" + t.arn[strings.LastIndexByte(t.arn, '/')+1:]

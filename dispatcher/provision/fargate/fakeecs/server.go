@@ -118,6 +118,7 @@ var operations = map[string]operation{
 	"DeleteMessage":            decoded((*Server).deleteMessage),
 	"DeleteMessageBatch":       decoded((*Server).deleteMessages),
 	"GetLogEvents":             decoded((*Server).logEvents),
+	"GetAuthorizationToken":    decoded((*Server).authorize),
 }
 
 func decoded[In any](do func(*Server, In) (any, *failure)) operation {

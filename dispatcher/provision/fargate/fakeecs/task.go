@@ -107,6 +107,11 @@ func (t *task) run() {
 	close(ended)
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
+	if failing, ok := running.(Failing); ok && failing.Failed() != "" {
+		t.container.Reason, t.startedAt = failing.Failed(), time.Time{}
+		t.stopLocked("TaskFailedToStart", failing.Failed())
+		return
+	}
 	t.container.ExitCode = &code
 	if outOfMemory {
 		t.container.Reason = "OutOfMemoryError: Container killed due to memory usage"

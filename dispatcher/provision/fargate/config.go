@@ -1,0 +1,43 @@
+package fargate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// ErrClusterName says that a cluster was named, and not by its ARN.
+var ErrClusterName = errors.New("the cluster has to be named by its ARN, as arn:aws:ecs:eu-central-1:123456789012:cluster/NAME")
+
+// Load returns DefaultOptions for a cluster, with the credentials and settings that
+// all programs find: variables, ~/.aws, or the role of the task that this runs in. The
+// region is the cluster's.
+func Load(ctx context.Context, cluster string) (Options, error) {
+	if !clusterPattern.MatchString(cluster) {
+		return Options{}, ErrClusterName
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, config.WithRegion(strings.Split(cluster, ":")[3]))
+	if err != nil {
+		return Options{}, fmt.Errorf("finding the settings of AWS: %w", err)
+	}
+	return DefaultOptions(loaded, cluster), nil
+}
+
+// Elsewhere tells whether tasks run on machines that do not reach this one's loopback:
+// always but for a stand-in of ECS that listens there.
+func (o Options) Elsewhere() bool {
+	endpoint, err := url.Parse(cmp.Or(os.Getenv("AWS_ENDPOINT_URL_ECS"), aws.ToString(o.AWS.BaseEndpoint)))
+	if err != nil {
+		return true
+	}
+	ip := net.ParseIP(endpoint.Hostname())
+	return ip == nil || !ip.IsLoopback()
+}
