@@ -10,9 +10,12 @@ import (
 )
 
 // accounts returns the operator's claims and a resolver that knows its accounts.
-func accounts(authority *trust.Authority, maxStore int64) (*jwt.OperatorClaims, string, server.AccountResolver, error) {
+func accounts(authority *trust.Authority, maxStore, workers int64) (*jwt.OperatorClaims, string, server.AccountResolver, error) {
+	if workers == 0 {
+		workers = trust.MaxWorkerConnections
+	}
 	claims, err := authority.Claims(trust.Limits{
-		Store: maxStore, Memory: jetStreamMemory, WorkerConnections: trust.MaxWorkerConnections,
+		Store: maxStore, Memory: jetStreamMemory, WorkerConnections: workers,
 	})
 	if err != nil {
 		return nil, "", nil, err

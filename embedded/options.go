@@ -27,6 +27,9 @@ type Options struct {
 	// less a reserve of 10 % of the disk, at most 10 GiB. It is worked out once,
 	// at the start. JetStream shows it as the account's limit.
 	MaxStore int64
+	// WorkerConnections is how many connections workers may have in all; 0 means
+	// three quarters of what the server takes. There is no limit for each of them.
+	WorkerConnections int64
 	// Logger gets the server's errors, its warnings as info, and its notices as debug.
 	Logger *slog.Logger
 }

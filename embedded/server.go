@@ -94,7 +94,7 @@ func (s *Server) start(ctx context.Context, dir, host string, port int) (err err
 			return err
 		}
 	}
-	operator, system, resolver, err := accounts(s.authority, limit)
+	operator, system, resolver, err := accounts(s.authority, limit, s.options.WorkerConnections)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,10 @@ const secret = "the-victims-secret"
 // logBytes is what logs may take: little, so that it can be filled.
 const logBytes = 16 << 20
 
+// workerConnections is how many connections workers may have in all: few, so that
+// one can open them all.
+const workerConnections = 64
+
 // ready stands for versions that have been built.
 type ready struct{}
 
@@ -77,7 +81,9 @@ type worker struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, nats: embeddedtest.Start(t), captive: newCaptive()}
+	o := embeddedtest.Options(t)
+	o.WorkerConnections = workerConnections
+	w := &world{t: t, nats: embeddedtest.StartWith(t, o), captive: newCaptive()}
 	var err error
 	w.app, err = w.nats.Connect("test")
 	w.must(err)
