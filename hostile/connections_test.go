@@ -37,7 +37,7 @@ func TestAllConnectionsOfTheWorkersAreNotTheControlPlanes(t *testing.T) {
 	defer ours.Close()
 	_, err = streams.Open(t.Context(), ours, streams.Options{LogBytes: logBytes})
 	w.must(err)
-	answer, err := http.Get(w.api + "/") //nolint:noctx // the test's own server
+	answer, err := http.Get(w.api + "/")
 	w.must(err)
 	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
