@@ -140,12 +140,26 @@ func (c *claim) renew(ctx context.Context) error {
 	}
 }
 
-// giveUp lets others have the claim at once, also at the end of the dispatcher.
+// giveUp lets others have the claim at once, also at the end of the dispatcher. The
+// last renewal may have been stored without an answer.
 func (c *claim) giveUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
 	defer cancel()
-	if _, err := c.d.Store.PutClaim(ctx, c.name, "", c.revision); err != nil && !errors.Is(err, streams.ErrExists) {
-		c.d.log.Warn("a claim was not given back and has to run out", "claim", c.name, "error", err)
+	for {
+		_, err := c.d.Store.PutClaim(ctx, c.name, "", c.revision)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, streams.ErrExists) {
+			var holder string
+			if holder, c.revision, err = c.d.Store.Claim(ctx, c.name); err == nil && holder == c.holder {
+				continue
+			}
+		}
+		if err != nil {
+			c.d.log.Warn("a claim was not given back and has to run out", "claim", c.name, "error", err)
+		}
+		return
 	}
 }
 

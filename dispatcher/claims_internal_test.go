@@ -150,3 +150,25 @@ func TestARenewalWhoseAnswerWasLostIsNoLoss(t *testing.T) {
 		t.Errorf("the renewal of another's claim: %v", err)
 	}
 }
+
+// A renewal at the very end may be stored and not be answered: the claim is given up
+// all the same.
+func TestAClaimIsGivenUpAfterARenewalWithoutAnAnswer(t *testing.T) {
+	d := newContender(t, embeddedtest.Start(t), time.Now()).d
+	c := &claim{d: d, name: "work", holder: "me"}
+	must(t, c.take(t.Context()))
+	_, err := d.Store.PutClaim(t.Context(), "work", "me", c.revision)
+	must(t, err)
+	c.giveUp(t.Context())
+	holder, revision, err := d.Store.Claim(t.Context(), "work")
+	if must(t, err); holder != "" {
+		t.Errorf("%q still has it", holder)
+	}
+	// What is another's by now stays that one's.
+	_, err = d.Store.PutClaim(t.Context(), "work", "another", revision)
+	must(t, err)
+	c.giveUp(t.Context())
+	if holder, _, err = d.Store.Claim(t.Context(), "work"); err != nil || holder != "another" {
+		t.Errorf("%q has it: %v", holder, err)
+	}
+}
