@@ -35,6 +35,8 @@ resource "aws_ecs_task_definition" "dispatcher" {
       "--fargate-execution-role=${aws_iam_role.execution["worker"].arn}",
       "--fargate-log-group=${aws_cloudwatch_log_group.workers.name}",
       "--fargate-queue-url=${aws_sqs_queue.events.url}",
+      # Of the 20 launches a second that the account has.
+      "--fargate-launch-rate=${19.5 / var.dispatchers}",
       ],
       var.architecture == "ARM64" ? ["--fargate-arm64"] : [],
       var.spot ? ["--fargate-spot"] : [],

@@ -87,7 +87,10 @@ func program(t *testing.T, name string) string {
 		}
 		for _, path := range []string{"multinode/cmd/multinode", "github.com/nats-io/nats-server/v2"} {
 			to := filepath.Join(built.dir, map[bool]string{true: "multinode", false: "nats-server"}[strings.HasPrefix(path, "multinode/")])
-			if built.err = exec.Command("go", "build", "-o", to, path).Run(); built.err != nil {
+			// Like those of the image: one of them goes into others.
+			cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w -buildid=", "-o", to, path)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if built.err = cmd.Run(); built.err != nil {
 				return
 			}
 		}

@@ -78,6 +78,10 @@ variable "dispatchers" {
   description = "How many dispatchers run."
   type        = number
   default     = 2
+  validation {
+    condition     = var.dispatchers >= 1
+    error_message = "There must be a dispatcher."
+  }
 }
 
 variable "dispatcher_size" {
