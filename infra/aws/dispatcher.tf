@@ -38,6 +38,7 @@ resource "aws_ecs_task_definition" "dispatcher" {
       # Of the 20 launches a second that the account has.
       "--fargate-launch-rate=${19.5 / var.dispatchers}",
       ],
+      var.base_image != "" ? ["--base-image=${var.base_image}"] : [],
       var.architecture == "ARM64" ? ["--fargate-arm64"] : [],
       var.spot ? ["--fargate-spot"] : [],
     )

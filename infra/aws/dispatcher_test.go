@@ -19,7 +19,7 @@ func TestTheDispatcherStarts(t *testing.T) {
 	nats := startNATS(t)
 	for name, spot := range map[string]cty.Value{"on demand": cty.False, "spot": cty.True} {
 		t.Run(name, func(t *testing.T) {
-			p := mustPlan(t, map[string]cty.Value{"architecture": architecture, "spot": spot})
+			p := mustPlan(t, map[string]cty.Value{"architecture": architecture, "spot": spot, "base_image": cty.StringVal("public.ecr.aws/docker/library/python:{version}-slim")})
 			c := definition(t, p, "aws_ecs_task_definition.dispatcher")
 			server := fakeecs.New(fakeecs.Options{})
 			t.Cleanup(server.Close)

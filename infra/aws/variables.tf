@@ -108,6 +108,12 @@ variable "retention" {
   default     = "168h"
 }
 
+variable "base_image" {
+  description = "The image that projects are built on, with {version} for Python's. Empty means those of Docker Hub."
+  type        = string
+  default     = ""
+}
+
 variable "spot" {
   description = "Run workers on FARGATE_SPOT, and on FARGATE where that has no capacity."
   type        = bool
