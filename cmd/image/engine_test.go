@@ -6,10 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"multinode/dispatcher/provision/fargate/fakeecs"
+	"multinode/embedded"
+	"multinode/embedded/embeddedtest"
 	"multinode/internal/pythontest"
 	"multinode/natsconfig"
 )
@@ -122,5 +127,29 @@ func TestTheImageRuns(t *testing.T) {
 	}
 	if out, err := try(t.Context(), "run", "--rm", "--entrypoint", "sh", l.image); err == nil {
 		t.Errorf("there is a shell in it: %s", out)
+	}
+}
+
+// A dispatcher finds in the image all that it needs to run workers on Fargate: there
+// is no Python and no shell.
+func TestTheImageDispatches(t *testing.T) {
+	l := load(t)
+	ecs := fakeecs.New(fakeecs.Options{})
+	t.Cleanup(ecs.Close)
+	o := embeddedtest.Options(t)
+	server := embeddedtest.StartWith(t, o)
+	creds, err := server.ClientCredentials("dispatcher", time.Time{})
+	must(t, err)
+	authority, err := os.ReadFile(embedded.AuthorityFile(o.DataDir))
+	must(t, err)
+	l.run("dispatcher", "--network", "host", "-e", "AWS_ENDPOINT_URL="+ecs.URL, "-e", "AWS_ACCESS_KEY_ID=key", "-e", "AWS_SECRET_ACCESS_KEY=secret",
+		"-e", "MULTINODE_NATS_CREDS_TEXT="+string(creds), "-e", "MULTINODE_AUTHORITY_TEXT="+string(authority), l.image,
+		"dispatcher", "--json", "--nats-url="+server.URL(), "--api-url=http://127.0.0.1:1", "--provisioner=fargate", "--repository=127.0.0.1:1/projects",
+		"--fargate-cluster="+fakeecs.ClusterARN, "--fargate-subnets=subnet-1", "--fargate-arm64="+strconv.FormatBool(runtime.GOARCH == "arm64"))
+	l.until("dispatcher", func() bool {
+		return strings.Contains(engine(t, "logs", l.name+"-dispatcher"), `"nats_url"`)
+	})
+	if ecs.Calls("ListTasks") == 0 {
+		t.Error("it has not looked for its tasks")
 	}
 }
