@@ -60,6 +60,14 @@ func startSystem(ctx context.Context) (s *system, err error) {
 }
 
 func deploy(ctx context.Context, api *client.Client, project, folder string) error {
+	return deployAs(ctx, api, wire.DeployCreate, project, folder)
+}
+
+func upgrade(ctx context.Context, api *client.Client, project, folder string) error {
+	return deployAs(ctx, api, wire.DeployUpgrade, project, folder)
+}
+
+func deployAs(ctx context.Context, api *client.Client, mode wire.DeploymentMode, project, folder string) error {
 	b, err := bundle.Pack(folder)
 	if err != nil {
 		return err
@@ -68,7 +76,7 @@ func deploy(ctx context.Context, api *client.Client, project, folder string) err
 	if _, err := api.PutBundle(ctx, b.Digest, b.Size, b.Open); err != nil {
 		return err
 	}
-	version, err := api.Deploy(ctx, project, wire.DeploymentDefinition{Mode: wire.DeployCreate, Bundle: b.Digest})
+	version, err := api.Deploy(ctx, project, wire.DeploymentDefinition{Mode: mode, Bundle: b.Digest})
 	if err != nil {
 		return err
 	}
