@@ -132,6 +132,7 @@ func (d *Dispatcher) cancelChildren(ctx context.Context, k multinode.InvocationK
 	if err != nil || !takesAlong(record) {
 		return false, ignoreGone(err)
 	}
+	d.freeSlot(ctx, record)
 	// Children that were recorded before this moment must be in the index.
 	revision, err := d.Store.RecordsRevision(ctx)
 	if err != nil {
@@ -151,6 +152,20 @@ func (d *Dispatcher) cancelChildren(ctx context.Context, k multinode.InvocationK
 		return true, err // the next turn waits for the index, too
 	}
 	return again, errors.Join(lagging, err)
+}
+
+// freeSlot has a request answered soon whose invocation was cancelled between two tries,
+// or while its launch was put off: it would keep its slot until its turn to be delivered
+// again.
+func (d *Dispatcher) freeSlot(ctx context.Context, record multinode.Invocation) {
+	latest, tried := record.Latest()
+	if record.Status != multinode.Cancelled || d.holds(record.Key) ||
+		tried && latest.EndedAt != nil && latest.EndedAt.After(*record.CancelRequestedAt) {
+		return // whoever ended what ran answers it
+	}
+	if err := d.Store.Recall(ctx, record.Key, record.Sequence, 0); err != nil && ctx.Err() == nil {
+		d.log.Debug("what was cancelled keeps its slot until it is delivered again", "invocation_id", record.Key.ID, "error", err)
+	}
 }
 
 // indexed waits for the index, but not for long.

@@ -310,3 +310,19 @@ func TestACancelCutsALaunchShort(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A dispatcher is suspended when it has just found that a worker is silent.
+func TestAVerdictIsNotPutByWhoWokeUpPastItsLease(t *testing.T) {
+	b := newBench(t)
+	k := b.accept()
+	c := newCompute("here")
+	l := b.begun(b.dispatcher(c))
+	b.running(l, "w")
+	b.clock.Advance(multinode.AckWait + time.Second)
+	if err := l.kill(t.Context(), multinode.OutcomeLost, "silence"); !errors.Is(err, errDropped) {
+		t.Errorf("it went on: %v", err)
+	}
+	if r := b.record(k); r.Status != multinode.Running || len(c.stops()) != 0 {
+		t.Errorf("%s, stopped %v", r.Status, c.stops())
+	}
+}

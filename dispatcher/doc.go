@@ -35,7 +35,8 @@
 // record by any dispatcher that hears of it and sees that its owner does not
 // (unowned.go); only the answer to the request needs a lease. And a dispatcher that
 // starts looks at all that was delivered and has not ended (pickup.go): it asks the
-// others what they hold and has the rest delivered again at once. Calling a request
+// others what they hold and has the rest delivered again at once. It looks again every
+// minute, since the server counts leases by a clock that may be set back. Calling a request
 // back from an owner that is merely slow is harmless: two leases on it are.
 //
 // # Slots

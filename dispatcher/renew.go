@@ -12,8 +12,7 @@ import (
 // renew extends the lease, unless it has run out: then the request is another's
 // by now, and this dispatcher, woken from a pause, must keep still.
 func (l *lease) renew(now time.Time) error {
-	// The clock on the wall counts too: a suspended machine's other one stands still.
-	gap := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
+	gap := l.unrenewed(now)
 	if gap > multinode.AckWait {
 		return errDropped
 	}
@@ -26,6 +25,15 @@ func (l *lease) renew(now time.Time) error {
 	l.renewed = now
 	return nil
 }
+
+// unrenewed is for how long the lease was not renewed. The clock on the wall counts,
+// too: a suspended machine's other one stands still.
+func (l *lease) unrenewed(now time.Time) time.Duration {
+	return max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
+}
+
+// ranOut tells whether the lease is another's by now.
+func (l *lease) ranOut(now time.Time) bool { return l.unrenewed(now) > multinode.AckWait }
 
 // errCutShort ends the beginning of a lease that was cancelled meanwhile.
 var errCutShort = errors.New("the invocation was cancelled while it was launched")

@@ -30,8 +30,12 @@ const (
 func (d *Dispatcher) retain(ctx context.Context) error {
 	for ctx.Err() == nil {
 		_ = d.whileClaimed(ctx, retentionClaim, func(ctx context.Context) error {
+			began, clock := d.Clock.Now(), steady{}
+			clock.look(began, 0)
 			for failing := false; d.pause(ctx, retentionInterval); {
-				forgotten, err := d.forgetFinished(ctx)
+				now := d.Clock.Now()
+				byAge := clock.look(now, now.Sub(began)) >= steadyEnough(d.Retention)
+				forgotten, err := d.forgetFinished(ctx, byAge)
 				if err != nil && ctx.Err() == nil && !failing {
 					d.log.Warn("what has ended is kept for longer than it should be", "error", err)
 				}
@@ -60,7 +64,9 @@ func (d *Dispatcher) tidy(ctx context.Context) {
 // forgetFinished is one pass over what has ended, oldest first. An invocation
 // stays for as long as any that it started is known: what is unfinished needs its
 // ancestors, to be cancelled with them and to be found from them.
-func (d *Dispatcher) forgetFinished(ctx context.Context) (forgotten int, err error) {
+//
+// Only what there is no room for goes where the clock may be wrong, and byAge is false.
+func (d *Dispatcher) forgetFinished(ctx context.Context, byAge bool) (forgotten int, err error) {
 	if err := d.Index.Ready(ctx); err != nil {
 		return 0, err
 	}
@@ -72,7 +78,7 @@ func (d *Dispatcher) forgetFinished(ctx context.Context) (forgotten int, err err
 	began := time.Now()
 	walk := d.Index.Finished(func(e index.Entry) bool {
 		age := now.Sub(e.UpdatedAt)
-		if age < retentionFresh || !excess && (d.Retention <= 0 || age < d.Retention) {
+		if age < retentionFresh || !excess && (!byAge || d.Retention <= 0 || age < d.Retention) {
 			return false
 		}
 		var done bool

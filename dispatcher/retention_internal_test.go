@@ -52,7 +52,7 @@ func (u *unrecorded) cancel(k multinode.InvocationKey, ago time.Duration) {
 func (u *unrecorded) forget() int {
 	u.t.Helper()
 	u.listed(0)
-	n, err := u.d.forgetFinished(u.t.Context())
+	n, err := u.d.forgetFinished(u.t.Context(), true)
 	must(u.t, err)
 	return n
 }

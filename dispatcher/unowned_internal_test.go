@@ -135,7 +135,8 @@ func TestWhatAKilledDispatcherLeftIsPickedUpAtTheStart(t *testing.T) {
 		must(t, err)
 	}
 	next := b.indexed(here)
-	must(t, next.pickUpPass(t.Context()))
+	_, err := next.pickUpPass(t.Context(), nil)
+	must(t, err)
 	if r := b.record(ended); r.Status != multinode.Succeeded {
 		t.Errorf("what ended while nobody listened: %+v", r)
 	}
@@ -169,9 +170,53 @@ func TestWhatADispatcherHoldsIsNotPickedUp(t *testing.T) {
 	owner.all[l.key] = l
 	must(t, b.store.ServeLeases(t.Context(), owner.holds))
 	naks := b.naks()
-	must(t, b.indexed(newCompute("here")).pickUpPass(t.Context()))
+	_, err := b.indexed(newCompute("here")).pickUpPass(t.Context(), nil)
+	must(t, err)
 	must(t, b.nc.Flush())
 	if len(naks) != 0 {
 		t.Error("it was taken from its owner")
+	}
+}
+
+// Where the server's clock was set back, leases run out hours later.
+func TestWhatNobodyHoldsAtTwoLooksIsDeliveredAgain(t *testing.T) {
+	b := newBench(t)
+	b.patient()
+	b.accept()
+	dead := b.begun(b.dispatcher(newCompute("there")))
+	b.running(dead, "w")
+	naks := b.naks()
+	d := b.indexed(newCompute("here"))
+	unheld, err := d.pickUpPass(t.Context(), map[multinode.InvocationKey]bool{})
+	must(t, err)
+	must(t, b.nc.Flush())
+	if len(naks) != 0 || !unheld[dead.key] {
+		t.Errorf("after one look %d were called back, unheld are %v", len(naks), unheld)
+	}
+	_, err = d.pickUpPass(t.Context(), unheld)
+	must(t, err)
+	if l := b.begun(d); l.execution != dead.execution {
+		t.Error("it was not adopted")
+	}
+}
+
+func TestWhatIsCancelledBetweenTriesFreesItsSlot(t *testing.T) {
+	b := newBench(t)
+	b.patient()
+	d := b.indexed(newCompute("here"))
+	between, waiting := b.accept(), b.accept()
+	naks := b.naks()
+	b.ends(b.begun(d), multinode.OutcomeFailed)
+	<-naks // the pause before the next try
+	for _, k := range []multinode.InvocationKey{between, waiting} {
+		_, _, err := b.store.RequestCancel(t.Context(), k)
+		must(t, err)
+		_, err = d.cancelChildren(t.Context(), k)
+		must(t, err)
+	}
+	<-naks
+	must(t, b.nc.Flush())
+	if len(naks) != 0 {
+		t.Error("what has yet to be delivered was called back, too")
 	}
 }

@@ -95,6 +95,9 @@ func (l *lease) interruptedOutcome() multinode.OutcomeKind {
 // kill puts the verdict first: from then on nothing that the worker writes
 // counts, and stopping it harms nobody.
 func (l *lease) kill(ctx context.Context, kind multinode.OutcomeKind, reason string) error {
+	if l.ranOut(l.d.Clock.Now()) {
+		return errDropped // it was paused since it found the reason
+	}
 	stored, err := l.putVerdict(ctx, kind, reason)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ func (s *Store) Recall(ctx context.Context, k multinode.InvocationKey, sequence 
 		}
 		return err
 	}
+	if info.NumAckPending == 0 || sequence > info.Delivered.Stream {
+		return nil // it has yet to come for the first time
+	}
 	// The server looks the request up by its sequence in the stream; that of the
 	// delivery has only to be one that it knows.
 	subject := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0",
