@@ -114,7 +114,7 @@ func writeAuthorities(ca string) (string, error) {
 	var all []byte
 	for _, path := range systemAuthorities {
 		if own, err := os.ReadFile(path); err == nil {
-			all = append(own, '\n')
+			all = append(all, append(own, '\n')...)
 			break
 		}
 	}
