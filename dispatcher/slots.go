@@ -35,8 +35,8 @@ func (l *lease) crowded(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := l.d.indexed(ctx, revision); err != nil {
-		return false, err
+	if l.d.indexed(ctx, revision) != nil {
+		return true, ctx.Err() // it lags: who goes on now might be one too many
 	}
 	before, err := l.d.Index.Before(l.key, l.delivery.Sequence, limit)
 	return before >= limit, err
