@@ -73,9 +73,13 @@ type readyMade struct {
 
 func (b *readyMade) Prepare(ctx context.Context, _ build.Source, progress func(string)) (build.Result, error) {
 	progress("building")
-	if b.endless.Load() {
-		<-ctx.Done()
-		return build.Result{}, ctx.Err()
+	for b.endless.Load() {
+		select {
+		case <-ctx.Done():
+			return build.Result{}, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+			progress("building") // whoever watches may have come after the first one
+		}
 	}
 	return build.Result{Functions: *b.functions.Load()}, b.failure
 }

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestAlarmsInLogsAreFound(t *testing.T) {
 	for line, want := range map[string]bool{
@@ -25,5 +29,20 @@ func TestAlarmsInLogsAreFound(t *testing.T) {
 	}
 	if _, is := alarming(full, &system{disk: &disk{}}); is {
 		t.Error("a full disk is not to be expected where it is filled")
+	}
+}
+
+func TestARaceOfAnyProcessIsAViolation(t *testing.T) {
+	r := &run{ledger: newLedger()}
+	r.scanRaces()
+	r.races = t.TempDir()
+	if r.scanRaces(); len(r.violations) != 0 {
+		t.Fatalf("without any there are %q", r.violations)
+	}
+	if err := os.WriteFile(filepath.Join(r.races, "race.123"), []byte("WARNING: DATA RACE"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r.scanRaces(); len(r.violations) != 1 {
+		t.Errorf("violations: %q", r.violations)
 	}
 }
