@@ -23,7 +23,13 @@ func (m *Module) Check() error {
 		wrong = append(wrong, checkShape(block.Body, s, name)...)
 	}
 	for _, block := range m.all {
-		if block.Type != "terraform" {
+		switch block.Type {
+		case "terraform":
+		case "variable": // its type is no expression
+			for _, rule := range block.Body.Blocks {
+				wrong = append(wrong, m.checkReferences(rule.Body)...)
+			}
+		default:
 			wrong = append(wrong, m.checkReferences(block.Body)...)
 		}
 	}
@@ -32,8 +38,8 @@ func (m *Module) Check() error {
 
 func (m *Module) checkReferences(body *hclsyntax.Body) (wrong []error) {
 	for name, attribute := range body.Attributes {
-		if name == "ignore_changes" || name == "type" && len(attribute.Expr.Variables()) > 0 && body.Attributes["description"] != nil {
-			continue // names of arguments, and of types
+		if name == "ignore_changes" {
+			continue // names of arguments
 		}
 		for _, traversal := range attribute.Expr.Variables() {
 			if err := m.checkReference(traversal); err != nil {
