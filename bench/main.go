@@ -28,11 +28,12 @@ var figures = []struct {
 	{"idle", "100 functions deployed, nothing to do", measureIdle},
 	{"waiting", "memory with 100,000 waiting invocations", measureWaiting},
 	{"container", "from start to the first line in a fresh container, and deployments of changed code", measureContainer},
+	{"fargate", "launches on AWS Fargate, and many tasks in flight", measureFargate},
 	{"list", "the 50 newest of many invocations", measureList},
 }
 
 func main() {
-	only := flag.String("only", "", "comma-separated figures: start, launch, finish, slot, idle, waiting, container, list; all by default")
+	only := flag.String("only", "", "comma-separated figures: start, launch, finish, slot, idle, waiting, container, fargate, list; all by default")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := measure(ctx, *only)

@@ -24,7 +24,9 @@ var workerProgram = func() func(context.Context) (string, error) {
 				return
 			}
 			path = filepath.Join(dir, "multinode")
-			out, failed := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/multinode").CombinedOutput()
+			build := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/multinode")
+			build.Env = append(os.Environ(), "CGO_ENABLED=0") // it may go into images
+			out, failed := build.CombinedOutput()
 			if failed != nil {
 				err = fmt.Errorf("build the binary (run this from the repository's root): %w\n%s", failed, out)
 			}

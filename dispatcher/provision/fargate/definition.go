@@ -20,8 +20,22 @@ const familySum = 32
 
 // definitions are the task definitions that are known to exist, by family.
 type definitions struct {
-	mu    sync.Mutex
-	known map[string]string
+	making sync.Mutex // held while one is made
+	mu     sync.Mutex
+	known  map[string]string
+}
+
+func (d *definitions) find(family string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.known[family]
+}
+
+func (d *definitions) note(family string, made *types.TaskDefinition) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[family] = aws.ToString(made.TaskDefinitionArn)
+	return d.known[family]
 }
 
 // Prepare sees to it that there is a task definition for the image, as a deploy
@@ -39,10 +53,13 @@ func (p *Provisioner) define(ctx context.Context, image string, environment map[
 		return "", permanent(errors.New("the version has no container image"))
 	}
 	input := p.definition(image, environment)
+	if arn := p.definitions.find(*input.Family); arn != "" {
+		return arn, nil
+	}
 	// One at a time: the next one finds what this one has made.
-	p.definitions.mu.Lock()
-	defer p.definitions.mu.Unlock()
-	if arn := p.definitions.known[*input.Family]; arn != "" {
+	p.definitions.making.Lock()
+	defer p.definitions.making.Unlock()
+	if arn := p.definitions.find(*input.Family); arn != "" {
 		return arn, nil
 	}
 	if err := p.reads.Wait(ctx); err != nil {
@@ -50,8 +67,7 @@ func (p *Provisioner) define(ctx context.Context, image string, environment map[
 	}
 	found, err := p.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: input.Family})
 	if err == nil && found.TaskDefinition.Status == types.TaskDefinitionStatusActive {
-		p.definitions.known[*input.Family] = aws.ToString(found.TaskDefinition.TaskDefinitionArn)
-		return p.definitions.known[*input.Family], nil
+		return p.definitions.note(*input.Family, found.TaskDefinition), nil
 	}
 	var answer smithy.APIError
 	if err != nil && (!errors.As(err, &answer) || answer.ErrorCode() != "ClientException" || throttled(answer.ErrorCode(), answer.ErrorMessage())) {
@@ -64,8 +80,7 @@ func (p *Provisioner) define(ctx context.Context, image string, environment map[
 	if err != nil {
 		return "", err
 	}
-	p.definitions.known[*input.Family] = aws.ToString(made.TaskDefinition.TaskDefinitionArn)
-	return p.definitions.known[*input.Family], nil
+	return p.definitions.note(*input.Family, made.TaskDefinition), nil
 }
 
 func (p *Provisioner) definition(image string, environment map[string]string) *ecs.RegisterTaskDefinitionInput {

@@ -22,8 +22,8 @@ type event struct {
 		TaskArn, TaskDefinitionArn, ClusterArn, StartedBy, LastStatus, StopCode, StoppedReason string
 		StartedAt                                                                              *time.Time
 		Containers                                                                             []struct {
-			LastStatus, Reason string
-			ExitCode           *int32
+			Name, LastStatus, Reason string
+			ExitCode                 *int32
 		}
 	} `json:"detail"`
 }
@@ -97,7 +97,7 @@ func (e event) task() types.Task {
 		StopCode: types.TaskStopCode(d.StopCode), StoppedReason: aws.String(d.StoppedReason), StartedAt: d.StartedAt,
 	}
 	for _, c := range d.Containers {
-		task.Containers = append(task.Containers, types.Container{LastStatus: aws.String(c.LastStatus), Reason: aws.String(c.Reason), ExitCode: c.ExitCode})
+		task.Containers = append(task.Containers, types.Container{Name: aws.String(c.Name), LastStatus: aws.String(c.LastStatus), Reason: aws.String(c.Reason), ExitCode: c.ExitCode})
 	}
 	return task
 }

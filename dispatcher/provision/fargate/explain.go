@@ -28,10 +28,7 @@ const killed = 137
 func explain(task types.Task) provision.Exit {
 	exit := provision.Exit{ExecutionID: aws.ToString(task.StartedBy)}
 	reason := aws.ToString(task.StoppedReason)
-	var inside types.Container
-	if len(task.Containers) > 0 {
-		inside = task.Containers[0]
-	}
+	inside := ofWorker(task)
 	because := aws.ToString(inside.Reason)
 	switch {
 	case inside.ExitCode != nil && *inside.ExitCode == killed && strings.Contains(because, "OutOfMemory"):
@@ -79,7 +76,8 @@ func whyNotStarted(reason string, code types.TaskStopCode) provision.Kind {
 
 // failed tells whether the last lines are worth a look.
 func failed(task types.Task) bool {
-	return len(task.Containers) > 0 && task.Containers[0].ExitCode != nil && *task.Containers[0].ExitCode != 0 && !byStop(task)
+	code := ofWorker(task).ExitCode
+	return code != nil && *code != 0 && !byStop(task)
 }
 
 // tail returns the last lines that the runner printed, as the end of a notice.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
 	"golang.org/x/time/rate"
 
 	"multinode"
@@ -54,7 +55,7 @@ type Provisioner struct {
 	workers  map[string]*worker   // by execution ID, until stopped
 	attempts map[string]*attempts // by execution ID, of launches that were refused
 	reserved map[string]int       // launches under way
-	stopped  map[string]time.Time // executions that are not to be launched again
+	stopped  map[string]time.Time // executions that are not to be launched again, until then
 }
 
 // New opens the cluster, finds the workers in it and watches them. When ctx ends
@@ -63,6 +64,9 @@ func New(ctx context.Context, options Options) (*Provisioner, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
+	options.AWS.Logger = logging.LoggerFunc(func(level logging.Classification, format string, values ...any) {
+		options.Logger.Debug("the AWS SDK said something", slog.String("aws_level", string(level)), slog.String("said", fmt.Sprintf(format, values...)))
+	})
 	p := &Provisioner{
 		options:   options,
 		ecs:       ecs.NewFromConfig(options.AWS, func(o *ecs.Options) { o.Retryer = retryer() }),

@@ -187,7 +187,7 @@ func failed(t *testing.T, config aws.Config, o fargate.Options, task multinode.W
 		t.Fatal(err)
 	}
 	event := fmt.Sprintf(`{"detail-type": "ECS Task State Change", "detail": {"taskArn": %q, "clusterArn": %q, "startedBy": "exe-1",
-		"lastStatus": "DEPROVISIONING", "startedAt": "2026-01-02T03:04:05Z", "containers": [{"lastStatus": "STOPPED", "exitCode": 3}]}}`, task.ID, o.Cluster)
+		"lastStatus": "DEPROVISIONING", "startedAt": "2026-01-02T03:04:05Z", "containers": [{"name": "worker", "lastStatus": "STOPPED", "exitCode": 3}]}}`, task.ID, o.Cluster)
 	for _, body := range []string{event, event} {
 		_, err := sqs.NewFromConfig(config).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &o.QueueURL, MessageBody: &body})
 		if err != nil {

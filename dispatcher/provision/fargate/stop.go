@@ -58,12 +58,16 @@ func (p *Provisioner) stop(ctx context.Context, id string, h multinode.Worker) e
 // toStop finds what is to be ended, and keeps it from being launched meanwhile.
 func (p *Provisioner) toStop(ctx context.Context, id string, h multinode.Worker) (*worker, error) {
 	p.mu.Lock()
-	p.stopped[id] = p.options.Clock.Now()
+	p.stopped[id] = p.options.Clock.Now().Add(rememberFor)
 	w := p.workers[id]
 	if w != nil {
 		w.stopping = true
 	}
 	refused := p.attempts[id] != nil && p.attempts[id].clear && p.reserved[id] == 0
+	if refused { // a shortage makes many of them
+		p.stopped[id] = p.options.Clock.Now().Add(rememberRefused)
+		delete(p.attempts, id)
+	}
 	p.mu.Unlock()
 	if w != nil || refused {
 		return w, nil

@@ -15,6 +15,8 @@ const (
 	missingAfter = 5 * time.Minute
 	// rememberFor is longer than the service remembers a token after a stop.
 	rememberFor = 2 * time.Hour
+	// rememberRefused is for executions of which the service knows nothing.
+	rememberRefused = 5 * time.Minute
 )
 
 // sweep looks at all living tasks, until the provisioner is closed. It is what
@@ -109,8 +111,8 @@ func (p *Provisioner) endLate(ctx context.Context) {
 func (p *Provisioner) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for id, at := range p.stopped {
-		if p.options.Clock.Since(at) > rememberFor {
+	for id, until := range p.stopped {
+		if p.options.Clock.Now().After(until) {
 			delete(p.stopped, id)
 		}
 	}

@@ -101,7 +101,18 @@ func ended(task types.Task) bool {
 	if status := aws.ToString(task.LastStatus); status == "STOPPED" || status == "DELETED" {
 		return true
 	}
-	return len(task.Containers) > 0 && aws.ToString(task.Containers[0].LastStatus) == "STOPPED"
+	return aws.ToString(ofWorker(task).LastStatus) == "STOPPED"
+}
+
+// ofWorker returns the worker's container. AWS may put others of its own beside it,
+// such as those of its monitoring.
+func ofWorker(task types.Task) types.Container {
+	for _, c := range task.Containers {
+		if aws.ToString(c.Name) == container {
+			return c
+		}
+	}
+	return types.Container{}
 }
 
 func byStop(task types.Task) bool { return aws.ToString(task.StoppedReason) == stopReason }

@@ -131,7 +131,7 @@ func TestATaskGoesThroughAllStates(t *testing.T) {
 	c.stop(arn)
 	c.server.AwaitState(t.Context(), "exe-1", "DEPROVISIONING")
 	task := c.task(arn)
-	if *task.LastStatus != "DEPROVISIONING" || *task.DesiredStatus != "STOPPED" || *task.Containers[0].LastStatus != "STOPPED" || *task.Containers[0].ExitCode != 143 {
+	if *task.LastStatus != "DEPROVISIONING" || *task.DesiredStatus != "STOPPED" || *task.Containers[1].LastStatus != "STOPPED" || *task.Containers[1].ExitCode != 143 {
 		t.Errorf("its container has ended, and it is %+v", task)
 	}
 	if err := clock.BlockUntilContext(t.Context(), 1); err != nil { // STOPPED comes late
@@ -170,7 +170,7 @@ func TestAContainerThatIgnoresSIGTERMIsKilledAfterItsStopTimeout(t *testing.T) {
 	}
 	clock.Advance(7 * time.Second)
 	c.server.AwaitState(t.Context(), "exe-1", "STOPPED")
-	if task := c.task(arn); *task.Containers[0].ExitCode != 137 {
+	if task := c.task(arn); *task.Containers[1].ExitCode != 137 {
 		t.Errorf("%+v", task.Containers)
 	}
 }

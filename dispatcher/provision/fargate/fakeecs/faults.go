@@ -74,6 +74,13 @@ func (s *Server) Calls(operation string) int {
 	return s.calls[operation]
 }
 
+// Throttled returns how often an operation was refused for its rate.
+func (s *Server) Throttled(operation string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.throttled[operation]
+}
+
 func (s *Server) nextFault(operation string) Fault {
 	queue := s.faults[operation]
 	if len(queue) == 0 {
@@ -117,6 +124,7 @@ func (s *Server) throttle(operation string) *failure {
 	if limiter.AllowN(s.options.Clock.Now(), 1) {
 		return nil
 	}
+	s.throttled[operation]++
 	return Throttled.Error
 }
 

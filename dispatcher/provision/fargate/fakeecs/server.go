@@ -47,6 +47,7 @@ type Server struct {
 	tokens      map[string]*remembered
 	faults      map[string][]Fault
 	calls       map[string]int
+	throttled   map[string]int
 	limits      map[string]*rate.Limiter
 	queue       []*message
 	events      []string
@@ -83,6 +84,7 @@ func New(options Options) *Server {
 		tokens:      map[string]*remembered{},
 		faults:      map[string][]Fault{},
 		calls:       map[string]int{},
+		throttled:   map[string]int{},
 		limits:      map[string]*rate.Limiter{},
 		logs:        map[string][]string{},
 	}

@@ -206,6 +206,10 @@ func (t *task) enterLocked(state string) {
 	t.s.wake()
 }
 
+// monitor is a container that the service may put beside those that were asked for,
+// and before them.
+var monitor = containerView{Name: "aws-guardduty-agent-0", LastStatus: "RUNNING"}
+
 func (t *task) view(withTags bool) view {
 	in := t.request
 	v := view{
@@ -213,7 +217,7 @@ func (t *task) view(withTags bool) view {
 		LastStatus: t.last, DesiredStatus: t.desired, StopCode: t.stopCode, StoppedReason: t.stoppedReason,
 		CPU: t.definition.CPU, Memory: t.definition.Memory, CreatedAt: seconds(t.createdAt),
 		StartedAt: seconds(t.startedAt), StoppedAt: seconds(t.stoppedAt), Version: t.version,
-		Containers: []containerView{t.container}, Overrides: in.Overrides,
+		Containers: []containerView{monitor, t.container}, Overrides: in.Overrides,
 	}
 	if len(in.CapacityProviderStrategy) > 0 {
 		v.CapacityProviderName = in.CapacityProviderStrategy[0].CapacityProvider
