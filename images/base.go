@@ -101,6 +101,15 @@ func (c *Client) Base(ctx context.Context, reference, platform string) (Base, er
 	}, nil
 }
 
+// User is who the base runs as, as its author wrote it; empty for nobody in particular.
+func (b Base) User() (string, error) {
+	config, err := b.image.ConfigFile()
+	if err != nil {
+		return "", explain("reading the base image "+b.Reference, err)
+	}
+	return config.Config.User, nil
+}
+
 func platforms(index v1.ImageIndex) []v1.Platform {
 	manifest, err := index.IndexManifest()
 	if err != nil {

@@ -51,9 +51,10 @@ func RunnerLayer(dir, program string) (*Layer, error) {
 	return NewLayer(dir, Content{From: program, To: RunnerPath})
 }
 
-// CodeLayer holds a project.
-func CodeLayer(dir, project string) (*Layer, error) {
-	return NewLayer(dir, Content{From: project, To: CodeFolder, Owner: User})
+// CodeLayer holds a project, which belongs to that user; the constant is who all run as
+// but those that a base names.
+func CodeLayer(dir, project string, owner int) (*Layer, error) {
+	return NewLayer(dir, Content{From: project, To: CodeFolder, Owner: owner})
 }
 
 // With puts layers on top of a base, the first one lowest, and says how to start.

@@ -58,7 +58,7 @@ func (s *System) docker(ctx context.Context, c core, d Dispatch, log *slog.Logge
 		return compute{}, err
 	}
 	inside := repository.name
-	if repository.own {
+	if repository.local() {
 		if inside, err = b.reachAddress(ctx, repository.name); err != nil {
 			return compute{}, err
 		}

@@ -45,10 +45,16 @@ func (c Containers) program() (string, error) {
 type repository struct {
 	name   string
 	client *images.Client
-	// own tells that it is a registry of the data folder; retain removes from it what
-	// is not needed.
-	own    bool
+	// retain removes what is not needed; nil where that is for others to do.
 	retain func(digests []string) error
+}
+
+// local tells whether the registry is on this machine's loopback, where engines do
+// without TLS: somebody may run one there, too.
+func (r repository) local() bool {
+	host, _, _ := strings.Cut(r.name, "/")
+	host, _, err := net.SplitHostPort(host)
+	return err == nil && loopback(host)
 }
 
 // registryUser may have any name.
@@ -78,7 +84,7 @@ func (s *System) repository(ctx context.Context, c Containers, passwords lookup,
 	s.run("registry of images", func(ctx context.Context) error { return store.Serve(ctx, listener) })
 	host := listener.Addr().(*net.TCPAddr).String()
 	return repository{
-		name: host + "/multinode", own: true,
+		name:   host + "/multinode",
 		client: images.New(images.Options{Credentials: map[string]images.Credential{host: {Username: registryUser, Password: password}}}),
 		// No build runs meanwhile: there is nothing young to be spared.
 		retain: func(digests []string) error { return store.Keep(digests, 0) },

@@ -17,7 +17,7 @@ import (
 func (s *System) workshop(c core, d Dispatch, r repository, inside, apiURL string, log *slog.Logger) (container.Options, error) {
 	o := container.DefaultOptions()
 	o.Store, o.Images, o.Logger = c.store, r.client, log
-	o.Repository, o.BuildRepository, o.BuildInsecure = r.name, inside, r.own
+	o.Repository, o.BuildRepository, o.BuildInsecure = r.name, inside, r.local()
 	o.Credentials = func(ctx context.Context) (map[string]order.Credential, error) {
 		login, err := r.client.Login(ctx, r.name)
 		host, _, _ := strings.Cut(inside, "/")

@@ -41,7 +41,9 @@ for found in seen:
 mn = Multinode()
 
 def about():
-    return [open("/opt/own/word").read(), importlib.util.find_spec("idna") is not None]
+    with open("written", "w") as stream:  # the project's folder is its own
+        stream.write("x")
+    return [open("/opt/own/word").read(), importlib.util.find_spec("idna") is not None, os.getuid()]
 
 @mn.function(docker_image_override="%s")
 def own():
@@ -60,7 +62,7 @@ func TestAFunctionBringsItsOwnImage(t *testing.T) {
 		t.Skip("runs containers")
 	}
 	base := imagestest.ServeBase(t)
-	own := imagestest.Extend(t, base, images.Content{From: imagestest.File(t, "mine"), To: "/opt/own/word"})
+	own := imagestest.Extend(t, base, "1234:1234", images.Content{From: imagestest.File(t, "mine"), To: "/opt/own/word"})
 	p := containerServer(t, t.TempDir(), nil, "--base-image="+base)
 	user := loginTo(t, p.start())
 	const name = "--project-name=p"
@@ -70,7 +72,7 @@ func TestAFunctionBringsItsOwnImage(t *testing.T) {
 	if strings.Contains(stderr, "stolen") {
 		t.Errorf("the ticket of a build is good for the code that it builds:\n%s", stderr)
 	}
-	if out, _ := user.mustRun("invoke", name, "--function-name=own"); strings.TrimSpace(out) != `["mine", true]` {
+	if out, _ := user.mustRun("invoke", name, "--function-name=own"); strings.TrimSpace(out) != `["mine", true, 1234]` {
 		t.Errorf("in the image of its own the result is %s", out)
 	}
 	if out, _ := user.mustRun("invoke", name, "--function-name=other"); strings.TrimSpace(out) != "false" {

@@ -148,7 +148,11 @@ func (o Options) build(ctx context.Context, what order.Order, tell func(string))
 	if err := compile(ctx, at.Python, at.ProjectDir, images.CodeFolder); err != nil {
 		return order.Report{}, err
 	}
-	if layers[2], err = images.CodeLayer(o.Dir, at.ProjectDir); err != nil {
+	owner, err := ownerOf(base, what.SystemPackages)
+	if err != nil {
+		return order.Report{}, err
+	}
+	if layers[2], err = images.CodeLayer(o.Dir, at.ProjectDir, owner); err != nil {
 		return order.Report{}, err
 	}
 	bin := path.Join(EnvironmentsFolder, env.Key, "bin")

@@ -180,8 +180,9 @@ func pipFiles() []string {
 	return there
 }
 
-// Extend puts contents on top of a served image, and returns the name of the result.
-func Extend(t testing.TB, base string, contents ...images.Content) string {
+// Extend puts contents on top of a served image, which then runs as the user, and
+// returns the name of the result.
+func Extend(t testing.TB, base, user string, contents ...images.Content) string {
 	t.Helper()
 	ref, err := name.ParseReference(base)
 	if err != nil {
@@ -196,6 +197,15 @@ func Extend(t testing.TB, base string, contents ...images.Content) string {
 		t.Fatal(err)
 	}
 	if image, err = mutate.AppendLayers(image, layer); err != nil {
+		t.Fatal(err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = config.DeepCopy()
+	config.Config.User = user
+	if image, err = mutate.ConfigFile(image, config); err != nil {
 		t.Fatal(err)
 	}
 	extended := ref.Context().Tag("extended").String()

@@ -16,11 +16,11 @@ import (
 
 // Limits of one Forwarder.
 const (
-	// perSource is how many connections one address may have at a time.
-	perSource = 64
-	// inAll is how many there may be. A new one takes the place of the oldest of the
+	// maxPerSource is how many connections one address may have at a time.
+	maxPerSource = 64
+	// maxInAll is how many there may be. A new one takes the place of the oldest of the
 	// address that has most.
-	inAll = 8192
+	maxInAll = 8192
 	// dialTimeout bounds the connection to the target.
 	dialTimeout = 5 * time.Second
 	// acceptPause is after an Accept that failed, such as for want of descriptors.
@@ -33,6 +33,8 @@ type Forwarder struct {
 	target   string
 	from     netip.Prefix
 	log      *slog.Logger
+	// These are below the limits only in tests.
+	perSource, inAll int
 
 	mu      sync.Mutex
 	closed  bool
@@ -59,7 +61,7 @@ func Listen(ctx context.Context, address, target string, from netip.Prefix, log 
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s for workers: %w", address, err)
 	}
-	return &Forwarder{listener: listener, target: target, from: from, log: log, sources: map[netip.Addr][]*link{}}, nil
+	return &Forwarder{listener: listener, target: target, from: from, log: log, perSource: maxPerSource, inAll: maxInAll, sources: map[netip.Addr][]*link{}}, nil
 }
 
 // Address is where it listens.
@@ -112,10 +114,10 @@ func (f *Forwarder) Close() error {
 func (f *Forwarder) admit(conn net.Conn, source netip.Addr) *link {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || len(f.sources[source]) >= perSource {
+	if f.closed || len(f.sources[source]) >= f.perSource {
 		return nil
 	}
-	if f.count >= inAll {
+	if f.count >= f.inAll {
 		oldest := f.greediest()[0]
 		oldest.end()
 		f.drop(oldest)
