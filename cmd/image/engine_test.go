@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,12 +74,12 @@ func load(t *testing.T) loaded {
 // run starts a container that is there until the end of the test.
 func (l loaded) run(name string, args ...string) {
 	l.t.Helper()
-	engine(l.t, append([]string{"run", "-d", "--name", l.name + "-" + name}, args...)...)
-	l.t.Cleanup(func() {
+	l.t.Cleanup(func() { // also of one that was made and does not start
 		if out, err := try(context.Background(), "rm", "-f", "-v", l.name+"-"+name); err != nil {
 			l.t.Errorf("docker rm: %s", out)
 		}
 	})
+	engine(l.t, append([]string{"run", "-d", "--name", l.name + "-" + name}, args...)...)
 }
 
 // until waits for what a container is to do, as long as it runs.
@@ -93,6 +94,28 @@ func (l loaded) until(name string, done func() bool) {
 	}
 }
 
+// restrictions are those with which a node in AWS runs its NATS server: all arguments
+// but for names and volumes.
+func restrictions(t *testing.T) (arguments []string) {
+	t.Helper()
+	script, err := os.ReadFile("../../infra/aws/nats/start.sh")
+	must(t, err)
+	_, command, _ := strings.Cut(string(script), "exec docker run --rm ")
+	command, _, found := strings.Cut(strings.ReplaceAll(command, "\\\n", " "), ` "$image" `)
+	if !found {
+		t.Fatal("start.sh runs no container")
+	}
+	words := strings.Fields(command)
+	for i := 0; i < len(words); i++ {
+		if slices.Contains([]string{"--name", "--network", "--volume"}, words[i]) {
+			i++
+			continue
+		}
+		arguments = append(arguments, words[i])
+	}
+	return arguments
+}
+
 // The programs of the image run in a real engine: a NATS server, and a gateway whose
 // API answers. There is nothing else in it.
 func TestTheImageRuns(t *testing.T) {
@@ -103,8 +126,8 @@ func TestTheImageRuns(t *testing.T) {
 	must(t, err)
 	creds, err := os.ReadFile(written.ControlPlane)
 	must(t, err)
-	l.run("nats", "--network", l.name, "--network-alias", "nats", "--read-only", "--tmpfs", "/var/lib/multinode:uid=65532",
-		"-v", readable(t, written.Configs[0])+":/etc/nats.conf:ro", "--entrypoint", "nats-server", l.image, "-c", "/etc/nats.conf")
+	l.run("nats", slices.Concat([]string{"--network", l.name, "--network-alias", "nats", "--tmpfs", "/var/lib/multinode:uid=65532",
+		"-v", readable(t, written.Configs[0]) + ":/etc/nats.conf:ro"}, restrictions(t), []string{l.image, "--config", "/etc/nats.conf"})...)
 	l.until("nats", func() bool { return strings.Contains(engine(t, "logs", l.name+"-nats"), "Server is ready") })
 	l.run("gateway", "--network", l.name, "-p", "127.0.0.1::8470",
 		"-e", "MULTINODE_API_KEY=a-key-of-sixteen-characters", "-e", "MULTINODE_NATS_CREDS_TEXT="+string(creds),

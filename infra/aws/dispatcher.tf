@@ -72,6 +72,10 @@ resource "aws_ecs_service" "dispatcher" {
     subnets         = var.subnet_ids
     security_groups = [aws_security_group.dispatcher.id]
   }
-  # It launches workers on the cluster's capacity providers.
-  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.dispatcher, aws_ecs_cluster_capacity_providers.this]
+  depends_on = [
+    aws_iam_role_policy.execution,
+    aws_iam_role_policy.dispatcher,
+    aws_ecs_cluster_capacity_providers.this,
+    aws_volume_attachment.nats,
+  ]
 }

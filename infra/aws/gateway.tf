@@ -87,5 +87,5 @@ resource "aws_ecs_service" "gateway" {
   service_registries {
     registry_arn = aws_service_discovery_service.gateway.arn
   }
-  depends_on = [aws_lb_listener.api, aws_iam_role_policy.execution]
+  depends_on = [aws_lb_listener.api, aws_iam_role_policy.execution, aws_volume_attachment.nats]
 }

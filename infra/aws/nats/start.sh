@@ -43,5 +43,5 @@ fi
 
 docker rm --force nats >/dev/null 2>&1 || true
 exec docker run --rm --name nats --network host --read-only --cap-drop ALL --security-opt no-new-privileges \
-  --ulimit nofile=65536:65536 --volume "$store:$store" --volume "$config:/etc/nats.conf:ro" \
+  --volume "$store:$store" --volume "$config:/etc/nats.conf:ro" \
   --entrypoint /usr/local/bin/nats-server "$image" --config /etc/nats.conf
