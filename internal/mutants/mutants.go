@@ -161,4 +161,9 @@ var mutants = []mutant{
 		file: "gateway/auth.go", text: "	if c.grant.Generation != \"\" && c.grant.Generation != p.Generation {", instead: "	if false {",
 		pkg: "gateway", test: "TestAWorkersKeyDoesNotCrossGenerations",
 	},
+	{
+		rule: "what a woken preparer leaves of a project that has gone is removed",
+		file: "streams/strays.go", text: "		if live[each.generation] {", instead: "		if live[each.generation] || removed == 0 {",
+		pkg: "streams", test: "TestWhatAWokenPreparerLeavesIsRemoved",
+	},
 }
