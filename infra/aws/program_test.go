@@ -135,23 +135,33 @@ type broker struct{ url, folder string }
 
 func startNATS(t *testing.T) broker {
 	t.Helper()
-	port, folder := freePort(t), filepath.Join(t.TempDir(), "nats")
-	out, err := exec.Command(program(t, "multinode"), "nats-config", "--out="+folder, "--server=127.0.0.1:"+port,
-		"--store-dir="+t.TempDir(), "--max-store=1GiB", "--monitor-port=0").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	_, ended := start(t, program(t, "nats-server"), nil, "-c", filepath.Join(folder, "nats-1.conf"))
-	for { // it has no word for being ready
-		connection, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = connection.Close()
+	for range 5 { // another program may take the port first
+		port, folder := freePort(t), filepath.Join(t.TempDir(), "nats")
+		out, err := exec.Command(program(t, "multinode"), "nats-config", "--out="+folder, "--server=127.0.0.1:"+port,
+			"--store-dir="+t.TempDir(), "--max-store=1GiB", "--monitor-port=0").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		_, ended := start(t, program(t, "nats-server"), nil, "-c", filepath.Join(folder, "nats-1.conf"))
+		if listens(port, ended) {
 			return broker{"nats://127.0.0.1:" + port, folder}
 		}
+	}
+	t.Fatal("no NATS server came up")
+	return broker{}
+}
+
+// listens waits until the port can be reached; false means that the program has ended.
+func listens(port string, ended <-chan struct{}) bool {
+	for {
 		select {
 		case <-ended:
-			t.Fatal("the NATS server has ended")
+			return false
 		case <-time.After(10 * time.Millisecond):
+		}
+		if connection, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			_ = connection.Close()
+			return true
 		}
 	}
 }
