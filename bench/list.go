@@ -110,9 +110,18 @@ func timeLists(ctx context.Context, store *streams.Store, path, project string) 
 
 // fill deploys a function and accepts invocations of it, with their records.
 func fill(ctx context.Context, store *streams.Store, history int) (string, error) {
-	p, err := store.CreateProject(ctx, "bench")
+	p, v, err := deployBare(ctx, store)
 	if err != nil {
 		return "", err
+	}
+	return p.Name, acceptMany(ctx, store, p, v.ID, history)
+}
+
+// deployBare deploys a function without code.
+func deployBare(ctx context.Context, store *streams.Store) (multinode.Project, multinode.Version, error) {
+	p, err := store.CreateProject(ctx, "bench")
+	if err != nil {
+		return p, multinode.Version{}, err
 	}
 	v := multinode.Version{
 		ID: multinode.NewID(multinode.VersionPrefix), Project: p.Name, Generation: p.Generation, CreatedAt: time.Now().UTC(),
@@ -120,20 +129,23 @@ func fill(ctx context.Context, store *streams.Store, history int) (string, error
 		Functions: []multinode.FunctionSpec{{Name: "f", CPU: 1, MemoryGiB: 1, MaxConcurrency: 1, Timeout: time.Hour}},
 	}
 	if err := store.CreateVersion(ctx, v, nil); err != nil {
-		return "", err
+		return p, v, err
 	}
 	if err := store.Activate(ctx, v); err != nil {
-		return "", err
+		return p, v, err
 	}
-	if _, err := store.UpdateProject(ctx, p.Name, p.Generation, func(p *multinode.Project) error { p.LatestVersion = v.ID; return nil }); err != nil {
-		return "", err
-	}
+	_, err = store.UpdateProject(ctx, p.Name, p.Generation, func(p *multinode.Project) error { p.LatestVersion = v.ID; return nil })
+	return p, v, err
+}
+
+// acceptMany accepts so many invocations, and makes their records.
+func acceptMany(ctx context.Context, store *streams.Store, p multinode.Project, version string, count int) (err error) {
 	const writers = 32
 	failures := make(chan error, writers)
 	for w := range writers {
 		go func() {
-			for i := w; i < history; i += writers {
-				if err := accept(ctx, store, p, v.ID); err != nil {
+			for i := w; i < count; i += writers {
+				if err := accept(ctx, store, p, version); err != nil {
 					failures <- err
 					return
 				}
@@ -144,7 +156,7 @@ func fill(ctx context.Context, store *streams.Store, history int) (string, error
 	for range writers {
 		err = errors.Join(err, <-failures)
 	}
-	return p.Name, err
+	return err
 }
 
 func accept(ctx context.Context, store *streams.Store, p multinode.Project, version string) error {

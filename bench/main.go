@@ -33,6 +33,13 @@ var figures = []struct {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == bareServer {
+		if err := serveBare(context.Background(), os.Args[2], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	only := flag.String("only", "", "comma-separated figures: start, launch, finish, slot, idle, waiting, container, fargate, list; all by default")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -17,8 +17,13 @@ const (
 )
 
 // measureWaiting lets invocations pile up behind the only slot of a function, and
-// reads from the kernel what `multinode up` holds with few and with many of them.
+// reads from the kernel what `multinode up` holds with few and with many of them. The
+// floor is a NATS server that holds the same messages.
 func measureWaiting(ctx context.Context, r *report) error {
+	floorFew, floorMany, err := bareWaiting(ctx)
+	if err != nil {
+		return err
+	}
 	return withServer(ctx, benchProject, func(api *client.Client, pid int) error {
 		few, err := residentWith(ctx, api, pid, fewWaiting)
 		if err != nil {
@@ -28,10 +33,30 @@ func measureWaiting(ctx context.Context, r *report) error {
 		if err != nil {
 			return err
 		}
+		each := func(few, many float64) float64 { return 1000 * (many - few) / (manyWaiting - fewWaiting) }
 		r.line("memory of its own with %d waiting %.0f MB, with %d %.0f MB: %.2f KB for each more",
-			fewWaiting, few, manyWaiting, many, 1000*(many-few)/(manyWaiting-fewWaiting))
+			fewWaiting, few, manyWaiting, many, each(few, many))
+		r.line("floor, a NATS server with the same messages: %.0f MB and %.0f MB: %.2f KB for each more",
+			floorFew, floorMany, each(floorFew, floorMany))
 		return nil
 	})
+}
+
+func bareWaiting(ctx context.Context) (few, many float64, err error) {
+	err = withBareServer(ctx, func(store func(int) error, pid int) error {
+		if err := store(fewWaiting); err != nil {
+			return err
+		}
+		if few, err = atRest(ctx, pid); err != nil {
+			return err
+		}
+		if err := store(manyWaiting - fewWaiting); err != nil {
+			return err
+		}
+		many, err = atRest(ctx, pid)
+		return err
+	})
+	return few, many, err
 }
 
 // residentWith starts n more, and waits until their records have been made and

@@ -56,9 +56,39 @@ func (d *Dispatcher) tidy(ctx context.Context) {
 	if strays > 0 {
 		d.log.Warn("remains of projects that have gone were removed", "count", strays)
 	}
-	if err := errors.Join(err, d.Store.CollectBundles(ctx)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(err, d.forgetGone(ctx), d.Store.CollectBundles(ctx)); err != nil && ctx.Err() == nil {
 		d.log.Warn("what nobody can reach any more is kept for longer than it should be", "error", err)
 	}
+}
+
+// forgetGone removes invocations of projects that have gone, which somebody recorded
+// who had not heard of that. Nothing else would end them.
+func (d *Dispatcher) forgetGone(ctx context.Context) error {
+	projects, err := d.Store.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.Index.Ready(ctx); err != nil {
+		return err
+	}
+	known, gone := map[string]bool{}, map[string]string{} // project by generation
+	for _, p := range projects {
+		known[p.Generation] = true
+	}
+	err = d.Index.Unfinished("", "", func(e index.Entry) bool {
+		if !known[e.Key.Generation] {
+			gone[e.Key.Generation] = e.Key.Project
+		}
+		return ctx.Err() == nil
+	})
+	for generation, project := range gone {
+		forgotten, failed := d.Store.ForgetGone(ctx, project, generation)
+		if forgotten {
+			d.log.Warn("invocations of a project that has gone were removed", "project", project)
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 // forgetFinished is one pass over what has ended, oldest first. An invocation

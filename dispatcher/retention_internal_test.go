@@ -167,3 +167,28 @@ func TestRetentionGoesByItself(t *testing.T) {
 		t.Errorf("%q still has the claim, %v", holder, err)
 	}
 }
+
+// TestARecordThatIsMadeForAProjectThatHasGoneIsNotLeft: by somebody who was
+// suspended in between. It would be unfinished for ever.
+func TestARecordThatIsMadeForAProjectThatHasGoneIsNotLeft(t *testing.T) {
+	u := newRetaining(t)
+	lives := u.started(0, "x")
+	late := lives
+	late.Generation = "earlier"
+	_, _, err := u.d.Store.Apply(t.Context(), late, multinode.Accepted{Key: late, At: u.d.now()})
+	must(t, err)
+	u.listed(0)
+	u.d.tidy(t.Context())
+	if _, err := u.d.Store.CurrentRecord(t.Context(), late); !errors.Is(err, streams.ErrNotFound) {
+		t.Errorf("it is left: %v", err)
+	}
+	if !u.kept(lives) {
+		t.Error("one of the project that is there is gone")
+	}
+	revision, err := u.d.Store.RecordsRevision(t.Context())
+	must(t, err)
+	must(t, u.d.Index.WaitFor(t.Context(), revision))
+	if _, known, err := u.d.Index.Get(late); known || err != nil {
+		t.Errorf("the index still has it: %v, %v", known, err)
+	}
+}

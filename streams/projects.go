@@ -63,6 +63,24 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		}
 	}
 	failpoint.Hit("streams.functions_removed")
+	if err := s.purgeInvocations(ctx, p); err != nil {
+		return err
+	}
+	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
+		if err := s.removeVersion(ctx, v); err != nil {
+			return err
+		}
+	}
+	failpoint.Hit("streams.versions_removed")
+	if err := s.removeProject(ctx, p); err != nil {
+		return err
+	}
+	failpoint.Hit("streams.project_removed")
+	return s.removeLatecomers(ctx, p)
+}
+
+// purgeInvocations removes all that is stored of a project's invocations.
+func (s *Store) purgeInvocations(ctx context.Context, p multinode.Project) error {
 	generation := join("", p.Name, p.Generation)
 	// Whoever follows the records learns by this marker that they are gone. It
 	// comes before the purge: the stream's last message is then always one that a
@@ -83,17 +101,7 @@ func (s *Store) DeleteProject(ctx context.Context, p multinode.Project) error {
 		}
 		failpoint.Hit("streams.purged")
 	}
-	for _, v := range all[multinode.Version](s.registry, join("version", p.Name, p.Generation)+".") {
-		if err := s.removeVersion(ctx, v); err != nil {
-			return err
-		}
-	}
-	failpoint.Hit("streams.versions_removed")
-	if err := s.removeProject(ctx, p); err != nil {
-		return err
-	}
-	failpoint.Hit("streams.project_removed")
-	return s.removeLatecomers(ctx, p)
+	return nil
 }
 
 // removeLatecomers removes versions that were stored since the project's were

@@ -18,7 +18,7 @@ import (
 // keeps the project's name from being used again, a version keeps its bundle.
 
 // keyKinds are the kinds of entries that belong to a generation.
-var keyKinds = []string{"version", "function", "env"}
+var keyKinds = []string{"version", "function", "env", "build"}
 
 // RemoveStrays removes all strays and returns how many there were. It may be
 // repeated, by several at once, also while projects come and go.
@@ -131,4 +131,18 @@ func (s *Store) generations(ctx context.Context) (map[string]bool, error) {
 		live[project.Generation] = true
 	}
 	return live, nil
+}
+
+// ForgetGone removes what is stored of invocations of a project's generation, and
+// tells whether it did: it leaves a generation alone that is there. Whoever was
+// suspended while the project was undeployed may have made a record after that.
+func (s *Store) ForgetGone(ctx context.Context, project, generation string) (bool, error) {
+	p, err := s.CurrentProject(ctx, project)
+	if err != nil && !isNotFound(err) {
+		return false, err
+	}
+	if err == nil && p.Generation == generation {
+		return false, nil
+	}
+	return true, s.purgeInvocations(ctx, multinode.Project{Name: project, Generation: generation})
 }

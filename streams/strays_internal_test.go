@@ -61,6 +61,7 @@ func remains(t *testing.T, s *Store, v multinode.Version) (found []string) {
 	}
 	for _, key := range []string{
 		versionKey(v.Project, v.Generation, v.ID), environmentKey(v.Project, v.Generation, v.ID), functionKey(v.Project, v.Generation, "fn"),
+		buildKey(v.Project, v.Generation, v.ID),
 	} {
 		if _, err := s.registry.kv.Get(t.Context(), key); err == nil {
 			found = append(found, key)
@@ -94,6 +95,7 @@ func TestWhatAWokenPreparerLeavesIsRemoved(t *testing.T) {
 	check(t, s.registry.create(ctx, versionKey("p", gone.Generation, late.ID), late))
 	_, err = s.registry.kv.Put(ctx, environmentKey("p", gone.Generation, late.ID), []byte("{}"))
 	check(t, err)
+	check(t, s.BeginBuild(ctx, BuildKeyOf(late), "attempt", time.Now(), []byte("{}")))
 	_, err = s.ensureFunctionStream(ctx, late, late.Functions[0])
 	check(t, err)
 	check(t, s.noteActivation(ctx, late, late.Functions[0], 0))
@@ -108,7 +110,7 @@ func TestWhatAWokenPreparerLeavesIsRemoved(t *testing.T) {
 	if err := s.Activate(ctx, v); !errors.Is(err, ErrTaken) {
 		t.Fatalf("with another stream on its subject it answered %v", err)
 	}
-	for _, want := range []int{4, 0} {
+	for _, want := range []int{5, 0} {
 		if n, err := s.RemoveStrays(ctx); err != nil || n != want {
 			t.Errorf("%d strays were removed, not %d: %v", n, want, err)
 		}

@@ -55,6 +55,7 @@ func launch(dir string, log *slog.Logger, start func(*System) error) (*System, e
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	s := &System{DataDir: dir, stop: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{})}
+	s.run("memory", giveBackMemory)
 	if err := start(s); err != nil {
 		s.shutdown(nil)
 		return nil, errors.Join(err, s.err)
