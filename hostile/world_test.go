@@ -123,7 +123,22 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	w.until(done.ExecutionKey, "SUCCEEDED", func(i multinode.Invocation) bool { return i.Status == multinode.Succeeded })
 	w.finished = done.ExecutionKey
+	w.answered(done.ExecutionKey)
 	return w
+}
+
+// answered waits until the request of one that has ended is acknowledged, which
+// comes after its record: but for the victim nothing is under way then.
+func (w *world) answered(k multinode.ExecutionKey) {
+	w.t.Helper()
+	for {
+		taken, _, err := w.store.Slots(w.t.Context(), k.Invocation)
+		w.must(err)
+		if taken == 1 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // run keeps a part running until the test ends.
