@@ -110,10 +110,10 @@ func passwords(of *fargate.Logins) lookup {
 
 // reachable finds addresses that tasks in AWS cannot reach.
 func reachable(d Dispatch) error {
-	for flag, addresses := range map[string]string{"--api-url": d.APIURL, "--worker-nats-url": d.WorkerNATSURL} {
-		for text := range strings.SplitSeq(addresses, ",") {
+	for _, of := range []struct{ flag, addresses string }{{"--api-url", d.APIURL}, {"--worker-nats-url", d.WorkerNATSURL}} {
+		for text := range strings.SplitSeq(of.addresses, ",") {
 			if u, err := url.Parse(strings.TrimSpace(text)); err == nil && loopback(u.Hostname()) {
-				return fmt.Errorf("tasks in AWS cannot reach %s: give the address at which they can with %s", text, flag)
+				return fmt.Errorf("tasks in AWS cannot reach %s: give the address at which they can with %s", text, of.flag)
 			}
 		}
 	}
@@ -153,9 +153,11 @@ func (d definedImages) Prepare(ctx context.Context, v multinode.Version, tell fu
 // check finds what is missing of the options of Fargate.
 func (f Fargate) check(c Containers) error {
 	var errs []error
-	for flag, value := range map[string]string{"--fargate-cluster": f.Cluster, "--fargate-subnets": f.Subnets, "--repository": c.Repository} {
-		if value == "" {
-			errs = append(errs, fmt.Errorf("%s is not set, which workers on Fargate need", flag))
+	for _, of := range []struct{ flag, value string }{
+		{"--fargate-cluster", f.Cluster}, {"--fargate-subnets", f.Subnets}, {"--repository", c.Repository},
+	} {
+		if of.value == "" {
+			errs = append(errs, fmt.Errorf("%s is not set, which workers on Fargate need", of.flag))
 		}
 	}
 	if f.LaunchRate < 0 || f.LaunchRate > 20 {

@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // ErrClusterName says that a cluster was named, and not by its ARN.
@@ -29,6 +32,22 @@ func Load(ctx context.Context, cluster string) (Options, error) {
 		return Options{}, fmt.Errorf("finding the settings of AWS: %w", err)
 	}
 	return DefaultOptions(loaded, cluster), nil
+}
+
+// bounded is the configuration with an end to each call, and with the SDK's own words
+// in our log.
+func (o Options) bounded() aws.Config {
+	bounded := o.AWS.Copy()
+	switch client := o.AWS.HTTPClient.(type) {
+	case nil:
+		bounded.HTTPClient = awshttp.NewBuildableClient().WithTimeout(o.CallTimeout)
+	case *awshttp.BuildableClient: // with authorities that the environment names
+		bounded.HTTPClient = client.WithTimeout(o.CallTimeout)
+	}
+	bounded.Logger = logging.LoggerFunc(func(level logging.Classification, format string, values ...any) {
+		o.Logger.Debug("the AWS SDK said something", slog.String("aws_level", string(level)), slog.String("said", fmt.Sprintf(format, values...)))
+	})
+	return bounded
 }
 
 // Elsewhere tells whether tasks run on machines that do not reach this one's loopback:

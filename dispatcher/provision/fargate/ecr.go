@@ -50,7 +50,7 @@ func (l *Logins) Login(ctx context.Context, host string) (user, password string,
 	if kept := l.kept[region]; l.options.Clock.Now().Before(kept.until) {
 		return kept.user, kept.password, true, nil
 	}
-	client := ecr.NewFromConfig(l.options.AWS, func(o *ecr.Options) { o.Region = region })
+	client := ecr.NewFromConfig(l.options.bounded(), func(o *ecr.Options) { o.Region = region })
 	output, err := client.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
 	if err != nil {
 		return "", "", true, fmt.Errorf("asking for the password of %s: %w", host, err)

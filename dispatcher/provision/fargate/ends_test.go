@@ -102,6 +102,31 @@ func TestOutOfMemoryIsToldApart(t *testing.T) {
 	}
 }
 
+// A connection that breaks in silence makes the provisioner deaf for a while only.
+func TestACallThatIsNotAnsweredIsGivenUp(t *testing.T) {
+	for operation, queue := range map[string]bool{"DescribeTasks": false, "ReceiveMessage": true} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, fakeecs.Options{})
+			o := options(s)
+			o.CallTimeout = 100 * time.Millisecond
+			if queue {
+				o.QueueURL, o.Sweep, o.CallTimeout = s.URL+fakeecs.QueuePath, time.Hour, time.Second
+			}
+			s.Inject(operation, fakeecs.Silence, fakeecs.Silence)
+			p := open(t, o)
+			if _, err := p.Launch(t.Context(), intent("exe-1")); err != nil {
+				t.Fatal(err)
+			}
+			s.AwaitState(t.Context(), "exe-1", "RUNNING")
+			s.Stop()
+			if exit := <-p.Exits(); exit.ExecutionID != "exe-1" {
+				t.Errorf("%+v", exit)
+			}
+		})
+	}
+}
+
 // 250 tasks are looked at in batches that the service accepts, and each end is seen.
 func TestManyTasksAreSweptInBatches(t *testing.T) {
 	const n = 250

@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/smithy-go/logging"
 	"golang.org/x/time/rate"
 
 	"multinode"
@@ -64,9 +63,7 @@ func New(ctx context.Context, options Options) (*Provisioner, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
-	options.AWS.Logger = logging.LoggerFunc(func(level logging.Classification, format string, values ...any) {
-		options.Logger.Debug("the AWS SDK said something", slog.String("aws_level", string(level)), slog.String("said", fmt.Sprintf(format, values...)))
-	})
+	options.AWS = options.bounded()
 	p := &Provisioner{
 		options:   options,
 		ecs:       ecs.NewFromConfig(options.AWS, func(o *ecs.Options) { o.Retryer = retryer() }),

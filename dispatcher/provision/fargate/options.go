@@ -53,6 +53,10 @@ type Options struct {
 	// LaunchPatience is how long a launch waits for its turn before it is put off,
 	// with a reason that its users see.
 	LaunchPatience time.Duration
+	// CallTimeout bounds a call of AWS, one that waits for messages included, which
+	// takes 20 seconds by itself: a connection that broke in silence must not make the
+	// provisioner deaf.
+	CallTimeout time.Duration
 	// Sweep is how often the tasks are looked at; 0 means every 5 seconds, or every
 	// 20 with a queue, which tells sooner. With thousands of tasks it is less often:
 	// a third of the reads are for it.
@@ -73,6 +77,7 @@ func DefaultOptions(config aws.Config, cluster string) Options {
 		LaunchRate:     19.5,
 		ReadRate:       15,
 		LaunchPatience: time.Second,
+		CallTimeout:    40 * time.Second,
 		StartDeadline:  4 * time.Minute,
 		Clock:          clockwork.NewRealClock(),
 		Logger:         slog.New(slog.DiscardHandler),
@@ -100,7 +105,7 @@ func (o Options) check() error {
 	check(o.StopTimeout >= 2*time.Second && o.StopTimeout <= 2*time.Minute, "StopTimeout must be from 2 seconds to 2 minutes")
 	check(o.MaxTasks >= 0, "MaxTasks is negative")
 	check(o.LaunchRate > 0 && o.ReadRate > 0, "LaunchRate and ReadRate must be above 0")
-	check(o.LaunchPatience > 0 && o.Sweep >= 0 && o.StartDeadline > 0, "LaunchPatience and StartDeadline must be above 0, and Sweep not below")
+	check(o.LaunchPatience > 0 && o.CallTimeout > 0 && o.Sweep >= 0 && o.StartDeadline > 0, "LaunchPatience, CallTimeout and StartDeadline must be above 0, and Sweep not below")
 	check(o.Clock != nil && o.Logger != nil, "Clock or Logger is nil")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("options of the Fargate provisioner: %w", err)

@@ -22,6 +22,8 @@ type Fault struct {
 	Failure string
 	// CutAfter does what was asked and cuts the connection instead of answering.
 	CutAfter bool
+	// Silent takes the request and never answers.
+	Silent bool
 	// Stuck makes a task that leaves PENDING only when it is stopped, and StuckForGood
 	// one that does not even then.
 	Stuck, StuckForGood bool
@@ -44,6 +46,7 @@ var (
 	NoCapacity      = Fault{Failure: "Capacity is unavailable at this time. Please try again later or in a different availability zone"}
 	NoCapacityError = Fault{Error: &failure{Type: "ClientException", Message: "Capacity is unavailable at this time. Please try again later or in a different availability zone"}}
 	LostAnswer      = Fault{CutAfter: true}
+	Silence         = Fault{Silent: true}
 	Stuck           = Fault{Stuck: true}
 	StuckForGood    = Fault{StuckForGood: true}
 
@@ -92,7 +95,7 @@ func (s *Server) nextFault(operation string) Fault {
 
 // forTask carries to runTask what is to become of the task.
 func (f Fault) forTask() *task {
-	if f == (Fault{}) || f.Error != nil || f.CutAfter {
+	if f == (Fault{}) || f.Error != nil || f.CutAfter || f.Silent {
 		return nil
 	}
 	return &task{fault: f}

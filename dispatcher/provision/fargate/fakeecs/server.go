@@ -177,6 +177,12 @@ func (s *Server) answer(name string, body []byte, r *http.Request) (any, *failur
 	if fault.Error != nil {
 		return nil, fault.Error, false
 	}
+	if fault.Silent {
+		s.mu.Unlock()
+		<-r.Context().Done()
+		s.mu.Lock()
+		return nil, nil, true
+	}
 	if fail := s.throttle(name); fail != nil {
 		return nil, fail, false
 	}
