@@ -24,7 +24,8 @@ TRIES = 7
 PATIENT_TRIES = 70
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
-_TOO_LONG_A_PAUSE = 30.0  # a Retry-After beyond is the caller's business
+# A Retry-After beyond is the caller's business, but of those who wait anyway, who look then.
+_TOO_LONG_A_PAUSE = 30.0
 _WORTH_A_RETRY = frozenset({429, 502, 503, 504})
 
 
@@ -51,7 +52,10 @@ def send(
                 return _json(reply)
             error = _error(reply)
             wanted = _retry_after(reply)
-            hopeless = reply.status not in _WORTH_A_RETRY or wanted > _TOO_LONG_A_PAUSE
+            hopeless = reply.status not in _WORTH_A_RETRY
+            if wanted > _TOO_LONG_A_PAUSE:
+                wanted = _TOO_LONG_A_PAUSE
+                hopeless = hopeless or tries < PATIENT_TRIES
         else:
             error, wanted, hopeless = _unreachable(reply), 0.0, False
         if attempt > 1 and isinstance(error, done_before):

@@ -52,7 +52,16 @@ def lose_answer(api: FakeApi) -> Any:
     return intervene
 
 
-@pytest.mark.parametrize("answer", [refuse_connection, lambda: error(503, "full")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refuse_connection,
+        lambda: error(503, "full"),
+        lambda: error(429, "a queue is full", **{"retry-after": "0"}),
+        lambda: error(502, "bad gateway"),
+        lambda: error(504, "gateway timeout"),
+    ],
+)
 def test_passing_troubles_are_outlasted(api: FakeApi, f: Caller, answer: Any) -> None:
     api.interventions.append(fail_first(4, answer))
     assert f.call_remote(1) == [[1], {}]
@@ -148,6 +157,8 @@ def test_retry_after_is_honoured_within_reason() -> None:
     assert pauses != exchange(replies)
     with pytest.raises(ApiException, match="full"):
         exchange([busy("31")])
+    waiting = exchange([busy("31"), Response(200, b"{}", {})], tries=_requests.PATIENT_TRIES)
+    assert 30.0 < waiting[0] <= 30.2
     assert exchange([busy("soon"), Response(200, b"{}", {})])[0] < 0.2
 
 
