@@ -15,6 +15,7 @@ import (
 // gateways and dispatchers have one, and workers are sent to a server of the cluster
 // that demands none.
 func TestNATSServersThatDemandCertificates(t *testing.T) {
+	t.Parallel()
 	cert, key := testcert.Write(t, t.TempDir(), 1)
 	demand := func(i int, text string) string {
 		if i == 2 { // the workers' server

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"multinode/client"
+	kept "multinode/internal/port"
 )
 
 // fleet is a NATS cluster with gateways and dispatchers, each a process.
@@ -200,12 +201,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// freePorts returns ports that nobody used a moment ago.
+// freePorts returns ports that nobody used a moment ago, and that the system gives to
+// nobody else.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
 	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := kept.Listen(t.Context(), "127.0.0.1", 0)
 		if err != nil {
 			t.Fatal(err)
 		}

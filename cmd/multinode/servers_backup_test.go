@@ -37,6 +37,7 @@ func (f *fleet) documented(block, dir string) error {
 // servers and their disks are lost then. What is restored has the projects and the
 // results, and everything that was accepted before the backup comes to its end.
 func TestBackupAndRestoreOfServers(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}

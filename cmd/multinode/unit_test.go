@@ -85,6 +85,7 @@ func TestTheDocumentedUnitIsValid(t *testing.T) {
 // A service is started and restarted as the unit says: systemd sends SIGTERM, to the
 // main process only where KillMode is process, and to every process otherwise.
 func TestRestartsOfTheDocumentedUnit(t *testing.T) {
+	t.Parallel()
 	_, settings := unit(t)
 	if settings["KillMode"] != "process" {
 		t.Fatalf("KillMode is %q", settings["KillMode"])

@@ -33,6 +33,7 @@ def flaky(path):
 
 // Who waits is told why, in words, as it is.
 func TestWhyItWaitsIsSaid(t *testing.T) {
+	t.Parallel()
 	user := startServer(t, t.TempDir()).login()
 	const name = "--project-name=waiting"
 	user.mustRun("deploy", project(t, map[string]string{"main.py": waitingTasks}), name)
