@@ -59,11 +59,15 @@ func (g *Gateway) await(ctx context.Context, s invocationScope, wait time.Durati
 	}
 	defer stopYields()
 
+	record := g.watch(s.record.Key)
+	if after != nil {
+		record.told = max(record.told, *after)
+	}
 	var first *wire.InvocationInfo
 	var input *string
 	for {
 		var err error
-		if s.record, s.revision, err = g.store.Record(ctx, s.record.Key); err != nil {
+		if s.record, s.revision, err = record.read(ctx); err != nil {
 			return wire.InvocationInfo{}, orNotFound(err, wire.InvocationDoesNotExist)
 		}
 		info, err := g.view(ctx, s, input)
@@ -80,10 +84,11 @@ func (g *Gateway) await(ctx context.Context, s invocationScope, wait time.Durati
 			return info, nil
 		}
 		select {
-		case _, open := <-changes:
+		case change, open := <-changes:
 			if !open {
 				return info, nil
 			}
+			record.hear(change)
 		case <-yields:
 		case <-timeUp.C:
 			return info, nil

@@ -30,7 +30,8 @@ type follower struct {
 	emit  emitter
 	logs  logTail
 
-	input *string
+	record *watched
+	input  *string
 	// revision is that of the last status sent.
 	revision uint64
 	// yielded is when the last yield that was sent was stored.
@@ -41,6 +42,7 @@ func (f *follower) run(ctx context.Context) error {
 	key := f.scope.record.Key
 	changes, stopChanges := f.g.index.Subscribe(key)
 	defer stopChanges()
+	f.record = f.g.watch(key)
 	yields, stopYields, err := f.g.store.YieldNotices(key)
 	if err != nil {
 		return err
@@ -73,10 +75,11 @@ func (f *follower) run(ctx context.Context) error {
 				if err := f.logs.send(b); err != nil {
 					return err
 				}
-			case _, open := <-changes:
+			case change, open := <-changes:
 				if !open {
 					return nil
 				}
+				f.record.hear(change)
 				looking = true
 			case <-yields:
 				if err := f.sendYield(ctx); err != nil {
@@ -95,7 +98,7 @@ func (f *follower) run(ctx context.Context) error {
 // view of an invocation that has ended.
 func (f *follower) look(ctx context.Context) (*wire.InvocationInfo, error) {
 	var err error
-	if f.scope.record, f.scope.revision, err = f.g.store.Record(ctx, f.scope.record.Key); err != nil {
+	if f.scope.record, f.scope.revision, err = f.record.read(ctx); err != nil {
 		return nil, err
 	}
 	if f.scope.revision == f.revision {
@@ -151,6 +154,7 @@ func (g *Gateway) sendLogs(ctx context.Context, s invocationScope, id string, em
 	key := s.record.Key
 	changes, stopChanges := g.index.Subscribe(key)
 	defer stopChanges()
+	record := g.watch(key)
 	batches, err := g.store.FollowLogs(ctx, key, id)
 	if err != nil {
 		return err
@@ -159,7 +163,7 @@ func (g *Gateway) sendLogs(ctx context.Context, s invocationScope, id string, em
 	lookAgain := time.NewTicker(g.options.Heartbeat)
 	defer lookAgain.Stop()
 	for {
-		if s.record, s.revision, err = g.store.Record(ctx, key); err != nil {
+		if s.record, s.revision, err = record.read(ctx); err != nil {
 			return err
 		}
 		x, ok := findExecution(s.record, id)
@@ -175,10 +179,12 @@ func (g *Gateway) sendLogs(ctx context.Context, s invocationScope, id string, em
 				if err := tail.send(b); err != nil {
 					return err
 				}
-			case _, looking = <-changes:
-				if !looking {
+			case change, open := <-changes:
+				if !open {
 					return nil // the gateway is closing
 				}
+				record.hear(change)
+				looking = true
 			case <-lookAgain.C:
 				looking = true
 			case <-ctx.Done():

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
 
+	"multinode"
 	"multinode/streams"
 	"multinode/streams/index"
 	"multinode/wire"
@@ -47,7 +49,13 @@ type Options struct {
 	// acceptance of their requests, CreationBacklog how many may wait for that.
 	Creators        int
 	CreationBacklog int
+
+	// record reads a record from whichever server answers; nil means the store's. It
+	// stands here for tests, whose only server never lags behind.
+	record readRecord
 }
+
+type readRecord func(context.Context, multinode.InvocationKey) (multinode.Invocation, uint64, error)
 
 // DefaultOptions returns everything but Store, Index and Logger.
 func DefaultOptions() Options {
@@ -96,6 +104,9 @@ func (o *Options) fill() error {
 	check(o.RequestTimeout > 0 && o.UploadTimeout > 0 && o.WriteTimeout > 0 && o.Heartbeat > 0 && o.ShutdownTimeout > 0,
 		"durations must be above 0")
 	check(o.Creators > 0 && o.CreationBacklog > 0, "Creators and CreationBacklog must be above 0")
+	if o.record == nil && o.Store != nil {
+		o.record = o.Store.Record
+	}
 	return errors.Join(errs...)
 }
 

@@ -127,6 +127,7 @@ func TestWhatServersAreNotGoodEnough(t *testing.T) {
 		{classify("", &jetstream.APIError{ErrorCode: codeClusterNotAvailable}), ErrUnavailable},
 		{classify("", &jetstream.APIError{ErrorCode: codeStreamOffline}), ErrUnavailable},
 		{jetstream.ErrJetStreamNotEnabled, ErrUnavailable},
+		{jetstream.ErrJetStreamNotEnabledForAccount, ErrNoAccount},
 		{context.Canceled, context.Canceled},
 	} {
 		if err := explainServer(c.from); !errors.Is(err, c.want) {

@@ -11,6 +11,10 @@ import (
 // cluster it may be that they have not come up yet.
 var ErrNoPeers = errors.New("there are fewer NATS servers with JetStream than replicas: start more of them, or choose fewer replicas")
 
+// ErrNoAccount means that JetStream is not for the account of the credentials; a server
+// that starts says so for a moment, too.
+var ErrNoAccount = errors.New("the credentials are of a NATS account without JetStream")
+
 // Error codes of JetStream's API that tell about the server as a whole.
 const (
 	codeNoPeers              = 10005
@@ -31,7 +35,7 @@ func explainServer(err error) error {
 	var api *jetstream.APIError
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("the credentials are of a NATS account without JetStream: use those of the control plane: %w", err)
+		return fmt.Errorf("%w: use the credentials of the control plane: %w", ErrNoAccount, err)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
 		// Also what is heard of a server whose JetStream is still coming up.
 		return fmt.Errorf("%w: the NATS server has no JetStream: enable it in its configuration: %w", ErrUnavailable, err)

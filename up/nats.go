@@ -37,6 +37,9 @@ const (
 	// one try: what is asked while a leader is elected is never answered.
 	storeTimeout = time.Minute
 	storeTry     = 10 * time.Second
+	// accountPatience is how long the account may be unknown: to a server that starts it
+	// is for a moment.
+	accountPatience = 5 * time.Second
 	// clusterReplicas is what a cluster is for.
 	clusterReplicas = 3
 )
@@ -149,6 +152,7 @@ func (n NATS) store(ctx context.Context, nc *nats.Conn, log *slog.Logger) (*stre
 	if replicas > 1 && nc.ConnectedClusterName() == "" {
 		return nil, fmt.Errorf("there cannot be %d replicas: the NATS server is no cluster", replicas)
 	}
+	unknown := time.Now().Add(accountPatience)
 	for {
 		try, done := context.WithTimeout(ctx, storeTry)
 		store, err := streams.Open(try, nc, streams.Options{Replicas: replicas, Logger: log})
@@ -158,6 +162,7 @@ func (n NATS) store(ctx context.Context, nc *nats.Conn, log *slog.Logger) (*stre
 			return store, nil
 		case errors.Is(err, streams.ErrNoPeers):
 			err = fmt.Errorf("the NATS cluster cannot keep %d replicas: %w", replicas, err)
+		case errors.Is(err, streams.ErrNoAccount) && time.Now().Before(unknown):
 		case !errors.Is(err, streams.ErrUnavailable):
 			return nil, err
 		}
