@@ -34,5 +34,5 @@ type DeploymentDefinition struct {
 	Environment map[string]string `json:"environment"`
 	// PythonVersion is that of the containers, such as "3.12": one of 3.9 to 3.13.
 	// Without it they have the server's.
-	PythonVersion *string `json:"python_version" pattern:"^3[.][0-9]{1,2}$"`
+	PythonVersion *string `json:"python_version,omitempty" pattern:"^3[.][0-9]{1,2}$"`
 }

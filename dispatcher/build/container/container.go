@@ -114,13 +114,18 @@ type Result struct {
 // Prepare builds the images of a version: one, and one more for each image that a
 // function names for itself. The caller holds a claim on the version meanwhile, and
 // ends ctx where that is lost. An error is a *build.Failure where the project is at
-// fault.
+// fault, and streams.ErrNotFound where its code is gone.
 func (w *Workshop) Prepare(ctx context.Context, v multinode.Version, tell func(line string)) (Result, error) {
 	w.using.RLock()
 	defer w.using.RUnlock()
 	base, err := w.baseFor(v)
 	if err != nil {
 		return Result{}, projectFault(err)
+	}
+	if there, err := w.options.Store.HasBundle(ctx, v.Bundle); err != nil {
+		return Result{}, err
+	} else if !there {
+		return Result{}, fmt.Errorf("the code of version %s: %w", v.ID, streams.ErrNotFound)
 	}
 	functions, image, err := w.build(ctx, v, base, tell)
 	if err != nil {

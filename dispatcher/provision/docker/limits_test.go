@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
 
 	"multinode"
 	"multinode/dispatcher/provision"
@@ -226,5 +228,31 @@ func TestARoomThatIsFullIsNoFailure(t *testing.T) {
 				t.Errorf("what is more than all: %v", err)
 			}
 		})
+	}
+}
+
+// A volume whose container was removed by others is found at the next start.
+func TestVolumesThatLostTheirContainerAreRemoved(t *testing.T) {
+	s := newStage(t, nil)
+	engine := requireEngine(t)
+	id := s.launch(t, s.intend("wait"))
+	ours := filters.NewArgs(filters.Arg("label", "multinode.namespace="+s.namespace))
+	volumes := func() int {
+		t.Helper()
+		found, err := engine.VolumeList(t.Context(), volume.ListOptions{Filters: ours})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found.Volumes)
+	}
+	if volumes() != 1 {
+		t.Fatalf("a worker has %d volumes", volumes())
+	}
+	if err := engine.ContainerRemove(t.Context(), "multinode-"+s.namespace+"-"+id, container.RemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.open(t, s.options(0))
+	for volumes() > 0 && t.Context().Err() == nil {
+		time.Sleep(20 * time.Millisecond)
 	}
 }
