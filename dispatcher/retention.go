@@ -22,6 +22,8 @@ const (
 	// invocations may take, where nothing else was said: logs and what is still to
 	// come need the rest.
 	retentionShare = 0.5
+	// bundlesEvery is how many passes go by until bundles are looked at again.
+	bundlesEvery = 60
 	// retentionClaim is that of the one dispatcher that does this.
 	retentionClaim = "retention"
 )
@@ -32,7 +34,8 @@ func (d *Dispatcher) retain(ctx context.Context) error {
 		_ = d.whileClaimed(ctx, retentionClaim, func(ctx context.Context) error {
 			began, clock := d.Clock.Now(), steady{}
 			clock.look(began, 0)
-			for failing := false; d.pause(ctx, retentionInterval); {
+			failing := false
+			for pass := 0; d.pause(ctx, retentionInterval); pass++ {
 				now := d.Clock.Now()
 				byAge := clock.look(now, now.Sub(began)) >= steadyEnough(d.Retention)
 				forgotten, err := d.forgetFinished(ctx, byAge)
@@ -42,7 +45,7 @@ func (d *Dispatcher) retain(ctx context.Context) error {
 				if failing = err != nil; forgotten > 0 {
 					d.log.Info("finished invocations were deleted", "count", forgotten)
 				}
-				d.tidy(ctx)
+				d.tidy(ctx, pass%bundlesEvery == 0)
 			}
 			return nil
 		})
@@ -50,13 +53,18 @@ func (d *Dispatcher) retain(ctx context.Context) error {
 	return nil
 }
 
-// tidy removes what nobody can reach any more.
-func (d *Dispatcher) tidy(ctx context.Context) {
+// tidy removes what nobody can reach any more; bundles, which are slow to list, are
+// looked at where that is said.
+func (d *Dispatcher) tidy(ctx context.Context, bundles bool) {
 	strays, err := d.Store.RemoveStrays(ctx)
 	if strays > 0 {
 		d.log.Warn("remains of projects that have gone were removed", "count", strays)
 	}
-	if err := errors.Join(err, d.forgetGone(ctx), d.Store.CollectBundles(ctx)); err != nil && ctx.Err() == nil {
+	err = errors.Join(err, d.forgetGone(ctx))
+	if bundles {
+		err = errors.Join(err, d.Store.CollectBundles(ctx))
+	}
+	if err != nil && ctx.Err() == nil {
 		d.log.Warn("what nobody can reach any more is kept for longer than it should be", "error", err)
 	}
 }

@@ -178,7 +178,7 @@ func TestARecordThatIsMadeForAProjectThatHasGoneIsNotLeft(t *testing.T) {
 	_, _, err := u.d.Store.Apply(t.Context(), late, multinode.Accepted{Key: late, At: u.d.now()})
 	must(t, err)
 	u.listed(0)
-	u.d.tidy(t.Context())
+	u.d.tidy(t.Context(), true)
 	if _, err := u.d.Store.CurrentRecord(t.Context(), late); !errors.Is(err, streams.ErrNotFound) {
 		t.Errorf("it is left: %v", err)
 	}

@@ -169,7 +169,7 @@ func (s *Store) EndBuild(ctx context.Context, k BuildKey, attempt string) error 
 	if err != nil {
 		return err
 	}
-	return s.registry.remove(ctx, buildKey(k.Project, k.Generation, k.Version))
+	return s.registry.erase(ctx, buildKey(k.Project, k.Generation, k.Version))
 }
 
 // BuildKeyOf names a version's build.

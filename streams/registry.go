@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -171,6 +172,25 @@ func (r *registry) keys(ctx context.Context, kind string) ([]string, error) {
 		keys = append(keys, strings.TrimPrefix(subject, prefix))
 	}
 	return keys, nil
+}
+
+// held returns the keys of these kinds that the copy has.
+func (r *registry) held(kinds []string) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var keys []string
+	for key, entry := range r.entries {
+		if kind, _, _ := strings.Cut(key, "."); entry.value != nil && slices.Contains(kinds, kind) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// erase deletes an entry that nobody follows, without a marker of that; one that is
+// gone already is fine.
+func (r *registry) erase(ctx context.Context, key string) error {
+	return classify("delete "+key, r.stream.Purge(ctx, jetstream.WithPurgeSubject(kvSubject(registryBucket, key))))
 }
 
 // create stores a new entry; ErrExists where there is one.

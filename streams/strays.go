@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,8 +18,12 @@ import (
 // undeployed, or was killed just before it could see to it, made it. A stream
 // keeps the project's name from being used again, a version keeps its bundle.
 
-// keyKinds are the kinds of entries that belong to a generation.
-var keyKinds = []string{"version", "function", "env", "build"}
+// keyKinds are the kinds of entries that belong to a generation, and hiddenKinds those
+// of them that the copy of the registry does not have.
+var (
+	keyKinds    = []string{"version", "function"}
+	hiddenKinds = []string{"env", "build"}
+)
 
 // RemoveStrays removes all strays and returns how many there were. It may be
 // repeated, by several at once, also while projects come and go.
@@ -28,6 +33,9 @@ func (s *Store) RemoveStrays(ctx context.Context) (int, error) {
 	found, err := s.belongings(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if !s.suspicious(found) {
+		return 0, nil
 	}
 	live, err := s.generations(ctx)
 	if err != nil {
@@ -49,6 +57,16 @@ func (s *Store) RemoveStrays(ctx context.Context) (int, error) {
 	return removed, nil
 }
 
+// suspicious tells whether anything belongs to a generation that the copy of the
+// registry does not know: mostly not, and then the leader need not be asked.
+func (s *Store) suspicious(found []belonging) bool {
+	known := map[string]bool{}
+	for _, p := range all[multinode.Project](s.registry, "project.") {
+		known[p.Generation] = true
+	}
+	return slices.ContainsFunc(found, func(b belonging) bool { return !known[b.generation] })
+}
+
 // belonging is something that belongs to a generation of a project.
 type belonging struct {
 	generation string
@@ -68,15 +86,17 @@ func (s *Store) belongings(ctx context.Context) ([]belonging, error) {
 	if err := names.Err(); err != nil {
 		return nil, classify("list the streams", err)
 	}
-	for _, kind := range keyKinds {
-		keys, err := s.registry.keys(ctx, kind)
+	keys := s.registry.held(keyKinds)
+	for _, kind := range hiddenKinds {
+		hidden, err := s.registry.keys(ctx, kind)
 		if err != nil {
 			return nil, err
 		}
-		for _, key := range keys {
-			if names, err := parseTokens(key, 4); err == nil {
-				found = append(found, belonging{names[2], func(ctx context.Context) (bool, error) { return s.removeKey(ctx, key) }})
-			}
+		keys = append(keys, hidden...)
+	}
+	for _, key := range keys {
+		if names, err := parseTokens(key, 4); err == nil {
+			found = append(found, belonging{names[2], func(ctx context.Context) (bool, error) { return s.removeKey(ctx, key) }})
 		}
 	}
 	return found, nil
@@ -106,7 +126,11 @@ func (s *Store) removeKey(ctx context.Context, key string) (bool, error) {
 			return false, fmt.Errorf("look up %s: %w", key, err)
 		}
 	}
-	if err := s.registry.remove(ctx, key); err != nil {
+	remove := s.registry.erase
+	if kind, _, _ := strings.Cut(key, "."); slices.Contains(keyKinds, kind) {
+		remove = func(ctx context.Context, key string) error { return s.registry.remove(ctx, key) }
+	}
+	if err := remove(ctx, key); err != nil {
 		return false, err
 	}
 	failpoint.Hit("streams.stray_version_removed")

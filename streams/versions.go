@@ -45,11 +45,11 @@ func (s *Store) CreateVersion(ctx context.Context, v multinode.Version, environm
 // removeVersion removes a version, its environment and, where nobody else uses it,
 // its bundle.
 func (s *Store) removeVersion(ctx context.Context, v multinode.Version) error {
-	if err := s.registry.remove(ctx, environmentKey(v.Project, v.Generation, v.ID)); err != nil {
+	if err := s.registry.erase(ctx, environmentKey(v.Project, v.Generation, v.ID)); err != nil {
 		return err
 	}
 	failpoint.Hit("streams.environment_removed")
-	if err := s.registry.remove(ctx, buildKey(v.Project, v.Generation, v.ID)); err != nil {
+	if err := s.registry.erase(ctx, buildKey(v.Project, v.Generation, v.ID)); err != nil {
 		return err
 	}
 	if err := s.registry.remove(ctx, versionKey(v.Project, v.Generation, v.ID)); err != nil {
