@@ -40,6 +40,8 @@ type load struct {
 	apis func() *client.Client
 	nats *nats.Conn
 	dir  string // for what user code leaves to itself
+	// calm tells clients to start nothing for now; it may be nil.
+	calm func() bool
 	// left is called when a project has gone; it may be nil.
 	left func(ctx context.Context, project string)
 	// here has the names of projects that have come and not gone yet.
@@ -62,6 +64,10 @@ func (l *load) run(ctx, life context.Context, clients int) {
 	for range clients {
 		all.Go(func() {
 			for ctx.Err() == nil {
+				if l.calm != nil && l.calm() {
+					wait(ctx, time.Second)
+					continue
+				}
 				l.once(life)
 				wait(ctx, time.Duration(l.dice.next(300))*time.Millisecond)
 			}

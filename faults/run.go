@@ -128,7 +128,7 @@ func (w *workshop) open(ctx context.Context, o options, make func(dir string) (*
 	}
 	r.load = &load{ledger: r.ledger, dice: r.dice, apis: r.anyAPI, nats: r.nats, dir: markers}
 	if r.thorough {
-		r.load.left = r.plant
+		r.load.left, r.load.calm = r.plant, r.calm
 	}
 	folder := filepath.Join(markers, "project")
 	if err := writeProject(folder, "the first"); err != nil {

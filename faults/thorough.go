@@ -22,7 +22,7 @@ const (
 	// being reached. Then a server is left alone for as long as forgetting takes:
 	// what has ended is kept for a minute, and looked at once a minute.
 	provoked  = 45 * time.Second
-	leftAlone = 3 * time.Minute
+	leftAlone = 8 * time.Minute
 )
 
 // search is how far a thorough run has come.
@@ -53,7 +53,7 @@ func (r *run) searched() bool {
 // provoke brings about what leads to the rarer points: launches that fail, workers
 // that die, and starts of servers in the midst of everything.
 func (r *run) provoke(s *server) {
-	if r.search.stalled(r.crashes.died()) > provoked || !slices.ContainsFunc(r.crashes.left(), provokable) {
+	if r.calm() {
 		return
 	}
 	switch r.dice.next(8) { // often nothing: deployments have to get on, too
@@ -67,6 +67,12 @@ func (r *run) provoke(s *server) {
 		r.fault("kill -9 of " + kind(s) + " at random")
 		s.kill()
 	}
+}
+
+// calm tells whether clients should hold back, so that there is less to forget than is
+// forgotten: what is left to be reached comes after that.
+func (r *run) calm() bool {
+	return r.search.stalled(r.crashes.died()) > provoked || !slices.ContainsFunc(r.crashes.left(), provokable)
 }
 
 // provokable tells whether disturbing a server may lead to a point. What is forgotten

@@ -247,11 +247,11 @@ func (f *follower) read(m *nats.Msg) (batch []stored, ended bool, err error) {
 func parseDelivery(m *nats.Msg) (stored, bool) {
 	// $JS.ACK.[domain.account.]stream.consumer.deliveries.sequence.delivery.time.pending[.token]
 	tokens := strings.Split(m.Reply, ".")
-	if len(tokens) < 9 || tokens[0] != "$JS" || tokens[1] != "ACK" {
+	if len(tokens) < 9 || len(tokens) == 10 || tokens[0] != "$JS" || tokens[1] != "ACK" {
 		return stored{}, false
 	}
 	at := 5
-	if len(tokens) > 9 {
+	if len(tokens) > 9 { // domain and account come together
 		at = 7
 	}
 	var numbers [4]int64

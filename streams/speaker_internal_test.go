@@ -49,6 +49,7 @@ func FuzzDelivery(f *testing.F) {
 	f.Add("$JS.ACK.s.c.1.2.3.4.5")
 	f.Add("$JS.ACK.d.a.s.c.1.2.3.4.5.t")
 	f.Add("$JS.ACK.s.c.1.-2.3.99999999999999999999.5")
+	f.Add("$JS.ACK......0.0.0") // one token too many, or one too few
 	f.Add("_INBOX.x")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, reply string) {
