@@ -75,7 +75,7 @@ type Images interface {
 	Exited(exit provision.Exit) bool
 	// Wanted tells whether a worker is a build's, and whether anybody waits for it.
 	Wanted(ctx context.Context, w provision.Worker) (ours, wanted bool, err error)
-	// Keep removes the images that no version needs; false: a build is in the way.
+	// Keep removes the images that no version needs; false: something is in the way.
 	Keep(ctx context.Context) (bool, error)
 }
 

@@ -81,6 +81,12 @@ func containerServer(t *testing.T, data string, env []string, args ...string) *p
 		if left, err := exec.Command("docker", "ps", "-aq", "--filter", "network="+network).Output(); err == nil && len(left) > 0 {
 			_ = exec.Command("docker", append([]string{"rm", "-fv"}, strings.Fields(string(left))...)...).Run() // of a test that failed
 		}
+		if port, err := os.ReadFile(filepath.Join(data, "registry-port")); err == nil {
+			left, _ := exec.Command("docker", "images", "-q", "127.0.0.1:"+strings.TrimSpace(string(port))+"/multinode").Output()
+			if len(left) > 0 { // of a test that does not undeploy
+				_ = exec.Command("docker", append([]string{"rmi", "-f"}, strings.Fields(string(left))...)...).Run()
+			}
+		}
 		if out, err := exec.Command("docker", "network", "rm", network).CombinedOutput(); err != nil {
 			t.Errorf("something is left in the network of the workers: %s", out)
 		}

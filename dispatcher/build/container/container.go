@@ -59,9 +59,9 @@ type Options struct {
 	Dir string
 	// Retain removes the images from the repository that are not among these digests;
 	// optional: somebody else sees to that. RetainHere does so with copies that this
-	// machine has, by references; optional.
+	// machine has, by references; optional. It returns false where one is in use still.
 	Retain     func(digests []string) error
-	RetainHere func(ctx context.Context, repository string, references []string) error
+	RetainHere func(ctx context.Context, repository string, references []string) (bool, error)
 	Logger     *slog.Logger
 }
 

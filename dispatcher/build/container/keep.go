@@ -10,8 +10,8 @@ import (
 )
 
 // Keep removes images that no version needs, here and, where the repository is this
-// installation's own, there. While a build runs it does
-// nothing and returns false.
+// installation's own, there. It returns false where it is
+// to be called again: while a build runs it does nothing, and copies may be in use.
 func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
 	if !w.using.TryLock() {
 		return false, nil
@@ -26,8 +26,10 @@ func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
 		references = append(references, w.options.Repository+"@"+digest)
 	}
 	var errs []error
+	done = true
 	if w.options.RetainHere != nil {
-		errs = append(errs, w.options.RetainHere(ctx, w.options.Repository, references))
+		done, err = w.options.RetainHere(ctx, w.options.Repository, references)
+		errs = append(errs, err)
 	}
 	if w.options.Retain != nil {
 		digests := make([]string, 0, len(references))
@@ -38,7 +40,7 @@ func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
 		digests = append(digests, w.laidDigests()...)
 		errs = append(errs, w.options.Retain(digests))
 	}
-	return true, errors.Join(errs...)
+	return done, errors.Join(errs...)
 }
 
 // freshDigests returns what was built here for versions that are still to name it.

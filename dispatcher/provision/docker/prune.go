@@ -19,25 +19,30 @@ import (
 const volumesEvery = time.Hour
 
 // RetainImages removes the engine's copies of images of a repository, except for those
-// of these references by digest. One that a container uses stays until the next call.
-func (p *Provisioner) RetainImages(ctx context.Context, repository string, references []string) error {
+// of these references by digest. It returns false where a container uses one of them,
+// such as that of a worker that is just ending: call it again then.
+func (p *Provisioner) RetainImages(ctx context.Context, repository string, references []string) (done bool, err error) {
 	all, err := p.engine.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", repository))})
 	if err != nil {
-		return fmt.Errorf("listing images: %w", err)
+		return false, fmt.Errorf("listing images: %w", err)
 	}
 	var errs []error
+	done = true
 	for _, i := range all {
 		for _, reference := range i.RepoDigests {
 			if !strings.HasPrefix(reference, repository+"@") || slices.Contains(references, reference) {
 				continue
 			}
 			_, err := p.engine.ImageRemove(ctx, reference, image.RemoveOptions{PruneChildren: true})
-			if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
+			switch {
+			case errdefs.IsConflict(err):
+				done = false
+			case err != nil && !errdefs.IsNotFound(err):
 				errs = append(errs, fmt.Errorf("removing the image %s: %w", reference, err))
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return done, errors.Join(errs...)
 }
 
 // pruneVolumes removes volumes of workers that have no container any more.
