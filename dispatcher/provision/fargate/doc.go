@@ -14,14 +14,24 @@
 // parameters; then the task is looked up by startedBy.
 //
 // A task is looked up only where the token does not answer the question, because
-// all reads of the account share 20 calls a second.
+// all reads of the account share 20 calls a second. What was clearly refused is not
+// looked for. The service shows a new task after a while only: that it shows none
+// proves nothing for some minutes (Find), and a launch that meets an unseen one waits
+// for it.
+//
+// # Turns
+//
+// Launches are asked for at a rate below the account's (turns.go). One whose turn is
+// not near is refused as for want of capacity, and keeps its turn for when it comes
+// back.
 //
 // # Stop
 //
 // The service asks a task to end with SIGTERM, and kills it after the stop timeout
 // of its definition, at most two minutes: the grace that Stop is given is not
 // shortened, nor is it lengthened beyond that. The runner ends on SIGTERM by
-// itself, within seconds. A stopped execution is not launched again by the same
+// itself, within seconds. A task of which nothing had begun to run when the service
+// took the stop has ended thereby, though some stay in PENDING. A stopped execution is not launched again by the same
 // provisioner; elsewhere the token leads to the stopped task.
 //
 // # Ended tasks
@@ -36,8 +46,9 @@
 // task follows some 35 seconds later. Memory and CPU are enforced, and an
 // out-of-memory kill is recognised by exit code and reason.
 //
-// A task that does not start, because it never leaves PENDING or for want of
-// capacity, ends in a notice with NotStarted: nothing of it ran.
+// A task that does not start, because it never leaves PENDING, for want of capacity,
+// or because its container cannot be made, ends in a notice with NotStarted: nothing
+// of it ran. Its reason tells whether another launch may work (explain.go).
 //
 // # What others can read
 //
