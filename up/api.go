@@ -19,6 +19,7 @@ func (s *System) open(ctx context.Context, a API) (net.Listener, error) {
 	}
 	s.onEnd("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 	s.URL = localURL(a, listener)
+	s.servesAt(a.Listen, s.URL)
 	if a.TLSCert == "" {
 		return listener, nil
 	}

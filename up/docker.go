@@ -3,12 +3,14 @@ package up
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"multinode/dispatcher/build/container"
 	"multinode/dispatcher/provision/docker"
@@ -127,8 +129,14 @@ func (b *bridge) reachAddress(ctx context.Context, address string) (string, erro
 	if _, done := b.ports[port]; done || b.address == "" {
 		return inside, nil
 	}
+	if b.system.everywhere[port] {
+		return inside, nil // it listens on that address, too
+	}
 	// The same port there: workers find it again after a restart.
 	f, err := forward.Listen(ctx, net.JoinHostPort(b.address, port), hostPort, b.network, b.log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "", fmt.Errorf("containers could not reach %s of this machine, as the port is taken on %s: stop what listens there, or, where that is it, on all addresses, give its address as %s: %w", hostPort, b.address, inside, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("containers could not reach %s of this machine: %w", hostPort, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,8 +64,22 @@ func localURL(a API, listener net.Listener) string {
 		scheme = "https://"
 	}
 	host, _, err := net.SplitHostPort(a.Listen)
-	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+	if err != nil || unspecified(host) {
 		host = "127.0.0.1"
 	}
 	return scheme + net.JoinHostPort(host, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+}
+
+// servesAt notes a port that is served on all addresses of the machine.
+func (s *System) servesAt(address, at string) {
+	host, _, err := net.SplitHostPort(address)
+	if u, wrong := url.Parse(at); err == nil && wrong == nil && unspecified(host) {
+		s.everywhere[u.Port()] = true
+	}
+}
+
+// unspecified tells whether a host to listen on means all addresses.
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
 }

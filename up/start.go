@@ -68,6 +68,7 @@ func (s *System) embed(ctx context.Context, o Options) (core, error) {
 	s.onEnd("embedded NATS server", server.Close)
 	s.run("the embedded NATS server", server.Watch)
 	s.NATSURL = server.URL()
+	s.servesAt(o.NATSListen, s.NATSURL)
 	nc, err := server.Connect("up")
 	if err != nil {
 		return core{}, err

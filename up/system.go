@@ -26,6 +26,9 @@ type System struct {
 	// DataDir is the absolute path of the data folder.
 	DataDir string
 
+	// everywhere are the ports that this process serves on all addresses of the machine.
+	everywhere map[string]bool
+
 	server  *embedded.Server // of a whole system
 	parts   []*part
 	closers []closer
@@ -54,7 +57,7 @@ func launch(dir string, log *slog.Logger, start func(*System) error) (*System, e
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	s := &System{DataDir: dir, stop: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{})}
+	s := &System{DataDir: dir, everywhere: map[string]bool{}, stop: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{})}
 	s.run("memory", giveBackMemory)
 	if err := start(s); err != nil {
 		s.shutdown(nil)
