@@ -146,13 +146,15 @@ func (s *Store) BundlesInUse() []string {
 	return digests
 }
 
-// deleteBundle removes a bundle that no version refers to any more.
-func (s *Store) deleteBundle(ctx context.Context, digest string) error {
+// deleteBundle removes the bundle of a version that is about to be removed, unless
+// another refers to it. It comes first, so that a crash leaves what leads here again.
+func (s *Store) deleteBundle(ctx context.Context, of multinode.Version) error {
+	digest := of.Bundle
 	if digest == "" {
 		return nil
 	}
 	for _, v := range all[multinode.Version](s.registry, "version.") {
-		if v.Bundle == digest {
+		if v.Bundle == digest && v.ID != of.ID {
 			return nil
 		}
 	}

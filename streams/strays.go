@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"multinode"
-	"multinode/internal/failpoint"
 )
 
 // A stray is a stream or an entry of the registry that belongs to a generation of
@@ -126,6 +125,9 @@ func (s *Store) removeKey(ctx context.Context, key string) (bool, error) {
 			return false, fmt.Errorf("look up %s: %w", key, err)
 		}
 	}
+	if err := s.deleteBundle(ctx, version); err != nil {
+		return false, err
+	}
 	remove := s.registry.erase
 	if kind, _, _ := strings.Cut(key, "."); slices.Contains(keyKinds, kind) {
 		remove = func(ctx context.Context, key string) error { return s.registry.remove(ctx, key) }
@@ -133,8 +135,7 @@ func (s *Store) removeKey(ctx context.Context, key string) (bool, error) {
 	if err := remove(ctx, key); err != nil {
 		return false, err
 	}
-	failpoint.Hit("streams.stray_version_removed")
-	return true, s.deleteBundle(ctx, version.Bundle)
+	return true, s.deleteBundle(ctx, version)
 }
 
 // generations returns those of all projects, as the registry's leader has them.

@@ -52,11 +52,15 @@ func (s *Store) removeVersion(ctx context.Context, v multinode.Version) error {
 	if err := s.registry.erase(ctx, buildKey(v.Project, v.Generation, v.ID)); err != nil {
 		return err
 	}
+	if err := s.deleteBundle(ctx, v); err != nil {
+		return err
+	}
+	failpoint.Hit("streams.bundle_deleted")
 	if err := s.registry.remove(ctx, versionKey(v.Project, v.Generation, v.ID)); err != nil {
 		return err
 	}
 	failpoint.Hit("streams.version_removed")
-	return s.deleteBundle(ctx, v.Bundle)
+	return s.deleteBundle(ctx, v) // where another version of it was removed meanwhile
 }
 
 // Version returns a version of the project, or ErrNotFound.
