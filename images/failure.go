@@ -18,6 +18,9 @@ import (
 type Failure struct {
 	// Detail says what to do.
 	Detail string
+	// Refused tells that it is the registry's doing: whoever looks after it, or after
+	// the logins to it, can mend that.
+	Refused bool
 }
 
 func (f *Failure) Error() string { return f.Detail }
@@ -32,12 +35,12 @@ func explain(doing string, err error) error {
 	if errors.As(err, &answer) {
 		switch status := answer.StatusCode; {
 		case status == http.StatusUnauthorized || status == http.StatusForbidden:
-			return failure("%s: the registry refuses access (%d): check its credentials, by `docker login` or by those given to the server: %v", doing, status, err)
+			return refused("%s: the registry refuses access (%d): check its credentials, by `docker login` or by those given to the server: %v", doing, status, err)
 		case status == http.StatusNotFound:
-			return failure("%s: the registry has no such image or repository: %v", doing, err)
+			return refused("%s: the registry has no such image or repository: %v", doing, err)
 		case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500:
 		default:
-			return failure("%s: the registry does not take it (%d): %v", doing, status, err)
+			return refused("%s: the registry does not take it (%d): %v", doing, status, err)
 		}
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -45,11 +48,15 @@ func explain(doing string, err error) error {
 	var invalid *tls.CertificateVerificationError
 	switch text := err.Error(); {
 	case errors.As(err, &unknown), errors.As(err, &invalid):
-		return failure("%s: the registry's certificate is not trusted: %v", doing, err)
+		return refused("%s: the registry's certificate is not trusted: %v", doing, err)
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
-		return failure("%s: the registry speaks HTTP without TLS: allow that explicitly: %v", doing, err)
+		return refused("%s: the registry speaks HTTP without TLS: allow that explicitly: %v", doing, err)
 	case strings.Contains(text, "error verifying sha256 checksum"), strings.Contains(text, "manifest digest:"):
 		return failure("%s: its content does not have the digest that it is known by: the registry's copy is damaged, push it there again: %v", doing, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func refused(format string, args ...any) error {
+	return &Failure{Detail: fmt.Sprintf(format, args...), Refused: true}
 }

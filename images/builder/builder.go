@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -47,8 +48,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Run builds one image. It reports what is the project's fault; its error is one of
-// machines and networks, and another try may do better.
+// Run builds one image. It reports what is the project's fault, and troubles with the
+// registry; those, and its other errors, are such that another try may do better.
 func Run(ctx context.Context, o Options) error {
 	o, err := o.complete()
 	if err != nil {
@@ -64,17 +65,22 @@ func Run(ctx context.Context, o Options) error {
 	say.close()
 	var project *build.Failure
 	var registry *images.Failure
-	if errors.As(err, &project) {
-		report = order.Report{Failure: project.Detail}
-	} else if errors.As(err, &registry) {
-		report = order.Report{Failure: registry.Detail}
-	} else if err != nil {
-		return err
+	var here *fs.PathError
+	switch {
+	case err == nil:
+	case errors.As(err, &project):
+		report, err = order.Report{Failure: project.Detail}, nil
+	case errors.As(err, &registry) && !registry.Refused:
+		report, err = order.Report{Failure: registry.Detail}, nil
+	case errors.As(err, &here) || ctx.Err() != nil || errors.Is(err, order.ErrOver) || errors.Is(err, order.ErrTicket):
+		return err // files may be the project's doing: a build may end like this a few times only
+	default: // all that it reads and writes is in the server's repository
+		report = order.Report{Trouble: err.Error()}
 	}
-	if err := o.Control.Report(ctx, report); err != nil {
-		return fmt.Errorf("reporting the build: %w", err)
+	if untold := o.Control.Report(ctx, report); untold != nil {
+		return errors.Join(err, fmt.Errorf("reporting the build: %w", untold))
 	}
-	return nil
+	return err
 }
 
 func (o Options) complete() (Options, error) {

@@ -148,8 +148,14 @@ func (h *Handler) answer(ctx context.Context, request Request, t Ticket) (Answer
 
 // check refuses what no builder reports.
 func (r Report) check() error {
-	if (r.Failure == "") != (r.Image != "" && len(r.Functions) > 0) {
-		return &requestError{http.StatusBadRequest, "a report has functions and an image, or a failure"}
+	ends := 0
+	for _, end := range []bool{r.Failure != "", r.Trouble != "", r.Image != "" && len(r.Functions) > 0} {
+		if end {
+			ends++
+		}
+	}
+	if ends != 1 {
+		return &requestError{http.StatusBadRequest, "a report has functions and an image, a failure, or a trouble"}
 	}
 	for _, f := range r.Functions {
 		if err := f.Validate(); err != nil {

@@ -50,7 +50,7 @@ type Credential struct {
 	Password string `json:"password"`
 }
 
-// Report is how a build ended: with Functions and Image, or with Failure.
+// Report is how a build ended: with Functions and Image, with Failure or with Trouble.
 type Report struct {
 	Functions []multinode.FunctionSpec `json:"functions,omitempty"`
 	// Image is a reference by digest.
@@ -59,6 +59,8 @@ type Report struct {
 	Base string `json:"base,omitempty"`
 	// Failure is the fault of the project, for the user.
 	Failure string `json:"failure,omitempty"`
+	// Trouble is nobody's fault, or the server's: another build may do better.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // Control is who ordered the build. Its methods may be called again with the same.

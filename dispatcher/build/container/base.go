@@ -48,6 +48,16 @@ func projectFault(err error) error {
 	return err
 }
 
+// serverFault is projectFault for what the server chose. A registry that refuses it
+// refuses whoever runs the server, who can mend that: the deployment waits.
+func serverFault(err error) error {
+	var lasting *images.Failure
+	if errors.As(err, &lasting) && lasting.Refused {
+		return errors.New(lasting.Detail)
+	}
+	return projectFault(err)
+}
+
 // foundation is a base in the repository, and the image that builds on it run in.
 type foundation struct {
 	base   images.Base
@@ -65,28 +75,38 @@ type bases struct {
 func (w *Workshop) lay(ctx context.Context, b named) (foundation, error) {
 	o := w.options
 	base, err := o.Images.Base(ctx, b.name, o.Platform)
-	if err != nil {
-		return foundation{}, err
+	switch {
+	case err != nil && b.own:
+		return foundation{}, projectFault(err)
+	case err != nil:
+		return foundation{}, serverFault(err)
 	}
 	w.bases.mu.Lock()
 	defer w.bases.mu.Unlock()
 	if f, ok := w.bases.laid[base.Digest]; ok {
 		if _, ok, err := o.Images.Find(ctx, o.Repository, builderTag(base, w.program)); ok || err != nil {
-			return f, err
+			return f, serverFault(err)
 		}
 	}
 	f := foundation{}
 	if f.base, err = o.Images.Import(ctx, base, o.Repository); err != nil {
-		return f, err
+		return f, serverFault(err)
 	}
 	if f.runner, err = w.builderImage(ctx, f.base); err != nil {
-		return f, err
+		return f, serverFault(err)
 	}
 	if w.bases.laid == nil {
 		w.bases.laid = map[string]foundation{}
 	}
 	w.bases.laid[base.Digest] = f
 	return f, nil
+}
+
+// forget has a foundation laid anew.
+func (w *Workshop) forget(f foundation) {
+	w.bases.mu.Lock()
+	defer w.bases.mu.Unlock()
+	delete(w.bases.laid, f.base.Digest)
 }
 
 // builderImage returns the image of a builder on the base, by digest.

@@ -22,6 +22,9 @@ import (
 const (
 	// buildTime bounds one attempt: longer than pip and main.py may take in it.
 	buildTime = time.Hour
+	// launchTime is how long an attempt waits for room before it is made anew, as its
+	// ticket gets old meanwhile.
+	launchTime = 10 * time.Minute
 	// tries is how often a build is begun whose worker ends without a word.
 	tries = 3
 	// launchPause is between two launches that were put off, where nobody says more.
@@ -40,7 +43,7 @@ func isBuild(execution string) bool { return strings.HasPrefix(execution, attemp
 func (w *Workshop) build(ctx context.Context, v multinode.Version, base named, tell func(string)) ([]multinode.FunctionSpec, string, error) {
 	f, err := w.lay(ctx, base)
 	if err != nil {
-		return nil, "", projectFault(err)
+		return nil, "", err
 	}
 	for try := 1; ; try++ {
 		report, ended, err := w.attempt(ctx, v, base, f, tell)
@@ -49,6 +52,12 @@ func (w *Workshop) build(ctx context.Context, v multinode.Version, base named, t
 			return nil, "", err
 		case report != nil && report.Failure != "":
 			return nil, "", &build.Failure{Detail: report.Failure}
+		case report != nil && report.Trouble != "":
+			w.forget(f) // what it needs may have gone from the repository
+			if err := pause(ctx, w.startPause); err != nil {
+				return nil, "", err
+			}
+			return nil, "", errors.New("the build had a problem that is not the project's: " + report.Trouble)
 		case report != nil:
 			return w.built(v, *report)
 		case ended.OutOfMemory:
@@ -59,7 +68,7 @@ func (w *Workshop) build(ctx context.Context, v multinode.Version, base named, t
 		case ended.NotStarted:
 			try-- // nothing of it ran
 			tell("the build has not started, and is begun anew: " + ended.Detail)
-			if err := pause(ctx, startPause); err != nil {
+			if err := pause(ctx, w.startPause); err != nil {
 				return nil, "", err
 			}
 			continue
@@ -103,8 +112,8 @@ func (w *Workshop) attempt(ctx context.Context, v multinode.Version, base named,
 	if err != nil {
 		return nil, provision.Exit{}, err
 	}
-	if err := w.launch(ctx, intent, tell); err != nil {
-		return nil, provision.Exit{}, err
+	if putOff, err := w.launch(ctx, intent, tell); err != nil || putOff != "" {
+		return nil, provision.Exit{NotStarted: true, Kind: provision.NoCapacity, Detail: putOff}, err
 	}
 	failpoint.Hit("container.launched")
 	limited, cancel := context.WithTimeout(ctx, buildTime)
@@ -159,7 +168,7 @@ func (w *Workshop) intend(ctx context.Context, v multinode.Version, id string, b
 	if err != nil {
 		return provision.Intent{}, err
 	}
-	until := time.Now().Add(buildTime)
+	until := time.Now().Add(launchTime + buildTime)
 	ticket, err := order.Ticket{Project: k.Project, Generation: k.Generation, Version: k.Version, Attempt: id, Expires: until.UTC()}.Sign(o.Store.BuildSecret())
 	if err != nil {
 		return provision.Intent{}, err
@@ -179,21 +188,27 @@ func (w *Workshop) intend(ctx context.Context, v multinode.Version, id string, b
 	}, nil
 }
 
-// inBuild is what builds call an image of the repository.
+// inBuild is what builds call an image of the repository, which may be written in
+// several ways.
 func inBuild(o Options, reference string) string {
-	return o.BuildRepository + strings.TrimPrefix(reference, o.Repository)
+	_, digest, _ := strings.Cut(reference, "@")
+	return o.BuildRepository + "@" + digest
 }
 
-// launch launches the worker, and waits where there is no room for it yet.
-func (w *Workshop) launch(ctx context.Context, intent provision.Intent, tell func(string)) error {
-	said := ""
-	for {
+// launch launches the worker, and waits a while where there is no room for it yet. It
+// returns why there is none then.
+func (w *Workshop) launch(ctx context.Context, intent provision.Intent, tell func(string)) (putOff string, err error) {
+	waiting := time.Now()
+	for said := ""; ; {
 		_, err := w.options.Provisioner.Launch(ctx, intent)
 		if err == nil || ctx.Err() != nil {
-			return err
+			return "", err
 		}
 		if provision.KindOf(err) == provision.Permanent {
-			return &build.Failure{Detail: "the build cannot be run: " + err.Error()}
+			return "", &build.Failure{Detail: "the build cannot be run: " + err.Error()}
+		}
+		if time.Since(waiting) > w.launchTime {
+			return err.Error(), nil
 		}
 		if text := err.Error(); text != said {
 			said = text
@@ -201,7 +216,7 @@ func (w *Workshop) launch(ctx context.Context, intent provision.Intent, tell fun
 			w.log.Warn("a build could not be launched; it will be tried again", "attempt", intent.ExecutionID, "error", err)
 		}
 		if err := pause(ctx, cmp.Or(provision.RetryAfter(err), launchPause)); err != nil {
-			return err
+			return "", err
 		}
 	}
 }

@@ -75,6 +75,8 @@ type Workshop struct {
 	options Options
 	log     *slog.Logger
 	program string // the digest of the program
+	// These are the constants but in tests.
+	launchTime, startPause time.Duration
 
 	mu      sync.Mutex
 	running map[string]chan provision.Exit // by attempt
@@ -99,7 +101,7 @@ func New(o Options) (*Workshop, error) {
 		return nil, err
 	}
 	return &Workshop{
-		options: o, log: o.Logger, program: program,
+		options: o, log: o.Logger, program: program, launchTime: launchTime, startPause: startPause,
 		running: map[string]chan provision.Exit{}, fresh: map[streams.BuildKey][]string{},
 	}, nil
 }

@@ -17,11 +17,12 @@ func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	defer w.using.Unlock()
-	references := w.options.Store.ImagesInUse()
+	// What is new first: it may get into its version meanwhile.
 	fresh, err := w.freshDigests(ctx)
 	if err != nil {
 		return false, err
 	}
+	references := w.options.Store.ImagesInUse()
 	for _, digest := range fresh {
 		references = append(references, w.options.Repository+"@"+digest)
 	}
@@ -43,14 +44,16 @@ func (w *Workshop) Keep(ctx context.Context) (done bool, err error) {
 	return done, errors.Join(errs...)
 }
 
-// freshDigests returns what was built here for versions that are still to name it.
+// freshDigests returns what was built here for versions that are still to name it: those
+// that are claimed. One that has images may have them of another repository, and be
+// prepared once more for this one.
 func (w *Workshop) freshDigests(ctx context.Context) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var digests []string
 	for k, built := range w.fresh {
 		v, err := w.options.Store.Version(ctx, multinode.Project{Name: k.Project, Generation: k.Generation}, k.Version)
-		if errors.Is(err, streams.ErrNotFound) || err == nil && (len(v.Built) > 0 || v.State == multinode.VersionFailed) {
+		if errors.Is(err, streams.ErrNotFound) || err == nil && v.Claim == nil {
 			delete(w.fresh, k)
 			continue
 		}
