@@ -64,6 +64,11 @@ func Store(ctx context.Context, reference string, image v1.Image) error {
 	return remote.Write(ref, image, remote.WithContext(ctx))
 }
 
+// EmptyBase is a base for tests that run nothing in it.
+func EmptyBase() (v1.Image, error) {
+	return mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64"})
+}
+
 // ServeBase serves an image of this machine's Python until the test ends, and returns
 // its name.
 func ServeBase(t testing.TB) string {

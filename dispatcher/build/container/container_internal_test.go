@@ -16,19 +16,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-
 	"multinode"
 	"multinode/dispatcher/build"
 	"multinode/dispatcher/provision"
 	"multinode/embedded/embeddedtest"
 	"multinode/images"
 	"multinode/images/builder"
+	"multinode/images/imagestest"
 	"multinode/images/order"
 	"multinode/images/registry"
 	"multinode/streams"
@@ -90,21 +84,22 @@ func newBench(t *testing.T) *bench {
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	b := &bench{T: t, compute: &compute{}, store: store, host: server.Listener.Addr().String()}
-	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64"})
+	bases, stop, err := imagestest.Serve(t.TempDir())
 	must(t, err)
-	ref, err := name.ParseReference(b.host + "/python:3")
+	t.Cleanup(stop)
+	image, err := imagestest.EmptyBase()
 	must(t, err)
+	must(t, imagestest.Store(t.Context(), bases+"/python:3", image))
 	program := filepath.Join(t.TempDir(), "program")
 	must(t, os.WriteFile(program, []byte("the program"), 0o755))
 	b.Workshop = &Workshop{
 		options: Options{
 			Store: store, Provisioner: b.compute, Images: b.client(password), Repository: b.host + "/multinode", BuildRepository: "inside:5000/multinode",
-			Base: b.host + "/python:3", Platform: images.LinuxAMD64, Program: program, URL: "http://gateway", CPU: 1, MemoryGiB: 1, Dir: t.TempDir(),
+			Base: bases + "/python:3", Platform: images.LinuxAMD64, Program: program, URL: "http://gateway", CPU: 1, MemoryGiB: 1, Dir: t.TempDir(),
 		},
 		log: slog.New(slog.DiscardHandler), program: "program", launchTime: launchTime, startPause: time.Millisecond,
 		running: map[string]chan provision.Exit{}, fresh: map[streams.BuildKey][]string{},
 	}
-	must(t, remote.Write(ref, image, remote.WithAuth(&authn.Basic{Username: "x", Password: password})))
 	code := fmt.Sprintf("%x", sha256.Sum256([]byte("code")))
 	b.project, err = store.CreateProject(t.Context(), "p")
 	must(t, err)
@@ -229,7 +224,9 @@ func TestKeepSparesWhatIsNew(t *testing.T) {
 			t.Errorf("%v, %v: kept %q", done, err, kept)
 		}
 	}
-	update(func(v *multinode.Version) { v.State, v.Built = multinode.VersionReady, map[string]string{"": "elsewhere/x@sha256:1"} })
+	update(func(v *multinode.Version) {
+		v.State, v.Built = multinode.VersionReady, map[string]string{"": "elsewhere/x@sha256:1"}
+	})
 	made, err := b.Prepare(t.Context(), b.version, quiet)
 	must(t, err)
 	keeps(true)
