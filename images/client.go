@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -23,8 +24,11 @@ type Options struct {
 	// Insecure allows HTTP without TLS for all registries. Those on loopback may
 	// always do without.
 	Insecure bool
-	// Transport is for the requests; the default has proxies by environment.
+	// Transport is for the requests; the default has proxies by environment, and gives a
+	// connection up on which nothing goes on for Silence.
 	Transport http.RoundTripper
+	// Silence is two minutes by default.
+	Silence time.Duration
 }
 
 // Credential is for one registry.
@@ -39,7 +43,12 @@ type Credential struct {
 type Client struct{ options Options }
 
 // New returns a client.
-func New(o Options) *Client { return &Client{o} }
+func New(o Options) *Client {
+	if o.Transport == nil {
+		o.Transport = impatient(cmp.Or(o.Silence, silence))
+	}
+	return &Client{o}
+}
 
 func (c *Client) naming() []name.Option {
 	if c.options.Insecure {
@@ -52,7 +61,7 @@ func (c *Client) remote(ctx context.Context, more ...remote.Option) []remote.Opt
 	return append([]remote.Option{
 		remote.WithContext(ctx),
 		remote.WithAuthFromKeychain(c.keychain()),
-		remote.WithTransport(cmp.Or[http.RoundTripper](c.options.Transport, remote.DefaultTransport)),
+		remote.WithTransport(c.options.Transport),
 		remote.WithUserAgent("multinode"),
 	}, more...)
 }

@@ -124,8 +124,13 @@ func (s *Store) updateBuild(ctx context.Context, k BuildKey, attempt string, cha
 	}
 }
 
-// buildPoll is how often a build is looked at without a word of its end.
-const buildPoll = 2 * time.Second
+const (
+	// buildPoll is how often a build is looked at without a word of its end.
+	buildPoll = 2 * time.Second
+	// buildLook bounds one look: who waits has much time, and an answer that got lost
+	// must not take all of it.
+	buildLook = 5 * time.Second
+)
 
 // AwaitBuild returns the report of an attempt. Where ended is closed it has one last
 // look: the report is nil then, if there is none.
@@ -139,7 +144,9 @@ func (s *Store) AwaitBuild(ctx context.Context, k BuildKey, attempt string, ende
 	tick := time.NewTicker(buildPoll)
 	defer tick.Stop()
 	for last := false; ; {
-		build, err := s.Build(ctx, k)
+		looking, looked := context.WithTimeout(ctx, buildLook)
+		build, err := s.Build(looking, k)
+		looked()
 		switch {
 		case err != nil && ctx.Err() == nil && !isNotFound(err) && !last: // it may be over by the next look
 		case err != nil:

@@ -25,16 +25,24 @@ type Client struct {
 	delay   time.Duration
 }
 
-// tries is how often a request is made in all; the delay doubles between them.
+// tries is how often a request is made in all; the delay doubles between them. That is
+// five minutes: a gateway that is being replaced, or NATS out of reach, is not the build's
+// end, and a build begun anew costs more than one that waits.
 const (
-	tries      = 6
+	tries      = 36
 	firstDelay = 250 * time.Millisecond
+	maxDelay   = 10 * time.Second
 )
+
+// answerTimeout is how long the answer to one request may take to begin: longer than a
+// gateway takes to give up.
+const answerTimeout = time.Minute
 
 // NewClient returns the client of a build. The URL is that of the Handler's path; the
 // PEM text, which may be empty, has authorities besides those of the machine.
 func NewClient(url, ticket, authorities string) (*Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = answerTimeout
 	if authorities != "" {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
@@ -105,7 +113,7 @@ func (c *Client) ask(ctx context.Context, method, what string, body []byte) (io.
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		delay *= 2
+		delay = min(2*delay, maxDelay)
 	}
 }
 

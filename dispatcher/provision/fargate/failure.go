@@ -19,18 +19,26 @@ const (
 	retryBroken    = 5 * time.Second
 	retryFull      = 15 * time.Second
 	retryQuota     = 30 * time.Second
+	retryRefused   = 30 * time.Second
 )
 
 // permanentCodes are errors that no repetition mends.
 var permanentCodes = map[string]bool{
 	"ClientException":               true,
 	"InvalidParameterException":     true,
-	"AccessDeniedException":         true,
-	"ClusterNotFoundException":      true,
 	"PlatformUnknownException":      true,
 	"UnsupportedFeatureException":   true,
-	"UnrecognizedClientException":   true,
 	"PlatformTaskDefinitionInvalid": true,
+}
+
+// mendable are refusals of whoever asks, not of the worker: whoever looks after the
+// account mends them, and nothing that waits has to be lost for it.
+var mendable = map[string]bool{
+	"AccessDeniedException":       true,
+	"ClusterNotFoundException":    true,
+	"UnrecognizedClientException": true,
+	"ExpiredTokenException":       true,
+	"InvalidSignatureException":   true,
 }
 
 // retryer is the SDK's, which does not see a throttle that comes under another name.
@@ -79,6 +87,8 @@ func failure(err error) error {
 		return refusal(provision.NoCapacity, retryQuota, errors.New("the account's quota of Fargate vCPUs is used up: raise it in Service Quotas, or wait: "+message))
 	case code == "ClientException" && strings.Contains(message, "Capacity is unavailable"):
 		return refusal(provision.NoCapacity, retryFull, errors.New("AWS has no capacity: "+message))
+	case mendable[code] || strings.Contains(message, "unable to assume the role"): // which may be new
+		return refusal(provision.Transient, retryRefused, errors.New("AWS refuses the dispatcher: check its roles and its cluster: "+code+": "+message))
 	case permanentCodes[code]:
 		return permanent(errors.New("AWS refuses the worker: " + code + ": " + message))
 	}

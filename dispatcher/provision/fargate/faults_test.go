@@ -25,8 +25,8 @@ func TestRefusalsAreToldApart(t *testing.T) {
 		"throttle":        {three(fakeecs.Throttled), provision.Transient},
 		"hidden throttle": {three(fakeecs.HiddenThrottle), provision.Transient},
 		"no answer":       {three(fakeecs.ServerError), provision.Transient},
-		"bad role":        {[]fakeecs.Fault{fakeecs.PassRoleRefused}, provision.Permanent},
-		"access denied":   {[]fakeecs.Fault{fakeecs.AccessDenied}, provision.Permanent},
+		"bad role":        {[]fakeecs.Fault{fakeecs.PassRoleRefused}, provision.Transient},
+		"access denied":   {[]fakeecs.Fault{fakeecs.AccessDenied}, provision.Transient},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
