@@ -3,8 +3,10 @@ package images
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -117,4 +119,25 @@ func (l lookup) ResolveContext(ctx context.Context, r authn.Resource) (authn.Aut
 		return authn.Anonymous, err
 	}
 	return &authn.Basic{Username: c.Username, Password: c.Password}, nil
+}
+
+// RegistryOf returns the name by which credentials are kept for a repository's registry.
+// Its error is a *Failure: the repository's name means nothing.
+func RegistryOf(repository string) (string, error) {
+	repo, err := name.NewRepository(repository)
+	if err == nil && strings.Contains(repository, "://") {
+		err = errors.New("it has a scheme")
+	}
+	if err != nil {
+		return "", failure("%q is no name of a repository of images, such as registry.example/team/multinode: %v", repository, err)
+	}
+	return repo.RegistryStr(), nil
+}
+
+// CheckReference finds what is wrong with the name of an image, as a *Failure.
+func CheckReference(reference string) error {
+	if _, err := name.ParseReference(reference); err != nil {
+		return failure("%q is no name of an image: %v", reference, err)
+	}
+	return nil
 }

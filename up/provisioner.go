@@ -75,6 +75,7 @@ func (d Dispatch) checkProvisioner() error {
 	if d.Provisioner != FargateProvisioner && d.Fargate != (Fargate{}) {
 		errs = append(errs, errors.New("there are options for Fargate, and the provisioner is not fargate"))
 	}
+	errs = append(errs, d.Containers.check())
 	if d.MaxWorkers < 0 || d.Docker.CPUs < 0 || d.Docker.MemoryGiB < 0 || d.Containers.BuildCPUs < 0 || d.Containers.BuildMemoryGiB < 0 {
 		errs = append(errs, errors.New("a limit of workers is negative"))
 	}

@@ -3,11 +3,14 @@ package up
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"multinode/images"
@@ -28,6 +31,26 @@ type Containers struct {
 	// BuildCPUs and BuildMemoryGiB are the size of the workers that make images; 0
 	// means 1 CPU and 2 GiB.
 	BuildCPUs, BuildMemoryGiB float64
+}
+
+// check finds names that mean nothing: otherwise the first deployment would.
+func (c Containers) check() error {
+	var errs []error
+	if c.Repository != "" {
+		_, err := images.RegistryOf(c.Repository)
+		errs = append(errs, about("--repository", err))
+	}
+	if c.BaseImage != "" {
+		errs = append(errs, about("--base-image", images.CheckReference(strings.ReplaceAll(c.BaseImage, "{version}", images.DefaultPython))))
+	}
+	return errors.Join(errs...)
+}
+
+func about(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", flag, err)
 }
 
 func (c Containers) program() (string, error) {
@@ -92,8 +115,9 @@ func (s *System) repository(ctx context.Context, c Containers, passwords lookup,
 }
 
 // buildEnvironment is what builds are told of how pip reaches packages. Settings that
-// name files of this machine mean nothing in a container.
-func buildEnvironment(of []string) map[string]string {
+// name files of this machine mean nothing in a container. What is at the direct URLs is
+// reached without a proxy, as workers reach it: the proxy may not know the way.
+func buildEnvironment(of []string, direct ...string) map[string]string {
 	environment := map[string]string{}
 	for _, pair := range of {
 		name, value, _ := strings.Cut(pair, "=")
@@ -103,5 +127,19 @@ func buildEnvironment(of []string) map[string]string {
 			environment[name] = value
 		}
 	}
+	spared := []string{}
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		if value := environment[name]; value != "" && !slices.Contains(spared, value) {
+			spared = append(spared, value)
+		}
+	}
+	for _, text := range direct {
+		if u, err := url.Parse(text); err == nil && u.Hostname() != "" {
+			spared = append(spared, u.Hostname())
+		}
+	}
+	// Programs differ in which of the two they read.
+	environment["NO_PROXY"] = strings.Join(spared, ",")
+	environment["no_proxy"] = environment["NO_PROXY"]
 	return environment
 }

@@ -5,9 +5,9 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"strings"
 
 	"multinode/dispatcher/build/container"
+	"multinode/images"
 	"multinode/images/builder"
 	"multinode/images/order"
 )
@@ -20,13 +20,20 @@ func (s *System) workshop(c core, d Dispatch, r repository, inside, apiURL strin
 	o.Repository, o.BuildRepository, o.BuildInsecure = r.name, inside, r.local()
 	o.Credentials = func(ctx context.Context) (map[string]order.Credential, error) {
 		login, err := r.client.Login(ctx, r.name)
-		host, _, _ := strings.Cut(inside, "/")
+		if err != nil || login == (images.Credential{}) {
+			return nil, err
+		}
+		host, err := images.RegistryOf(inside)
 		return map[string]order.Credential{host: order.Credential(login)}, err
 	}
 	o.Base, o.URL = d.Containers.BaseImage, apiURL
 	o.CPU = cmp.Or(d.Containers.BuildCPUs, o.CPU)
 	o.MemoryGiB = cmp.Or(d.Containers.BuildMemoryGiB, o.MemoryGiB)
-	o.Environment = buildEnvironment(os.Environ())
+	direct := []string{apiURL}
+	if r.local() {
+		direct = append(direct, "http://"+inside)
+	}
+	o.Environment = buildEnvironment(os.Environ(), direct...)
 	o.Dir, o.Retain = s.DataDir, r.retain
 	ca, err := optionalCA(d.APICA)
 	if err != nil {
