@@ -125,7 +125,7 @@ func New(o Options) (*Dispatcher, error) {
 	return &Dispatcher{
 		Options: o, log: o.Logger,
 		leases: map[string]*lease{}, all: map[multinode.InvocationKey]*lease{},
-		cancels: newCancelQueue(), passing: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(), unowned: newUnowned(),
+		cancels: newCancelQueue(), passing: newCancelQueue(), strangers: newStrangers(o.Clock), missing: newMissing(o.Clock), unowned: newUnowned(),
 	}, nil
 }
 

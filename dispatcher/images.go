@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"multinode"
 	"multinode/dispatcher/provision"
 	"multinode/streams"
@@ -19,6 +21,8 @@ const (
 	imagesRetry = 5 * time.Second
 	// imageDelay is how long a launch waits for an image that is being made, at a time.
 	imageDelay = 2 * time.Second
+	// rebuildPause is how long a version is left alone after its images could not be made.
+	rebuildPause = time.Minute
 	// maxMissing bounds the versions that wait for their images to be begun.
 	maxMissing = 64
 )
@@ -31,24 +35,34 @@ var errNoImage = errors.New("the container image of its version is being made, a
 type missing struct {
 	queue chan multinode.Version
 
+	clock  clockwork.Clock
 	mu     sync.Mutex
-	failed map[string]error // by version, until the next success
+	failed map[string]failedBuild // by version, until the next success
 }
 
-func newMissing() *missing {
-	return &missing{queue: make(chan multinode.Version, maxMissing), failed: map[string]error{}}
+type failedBuild struct {
+	err error
+	at  time.Time
 }
 
-// want asks for a version's images, and returns why it has none yet.
+func newMissing(clock clockwork.Clock) *missing {
+	return &missing{queue: make(chan multinode.Version, maxMissing), clock: clock, failed: map[string]failedBuild{}}
+}
+
+// want asks for a version's images, and returns why it has none yet. All launches of a
+// version ask: one that fails is not begun anew as often.
 func (m *missing) want(v multinode.Version) error {
-	select {
-	case m.queue <- v:
-	default: // the launch asks again
-	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.failed[v.ID]; err != nil {
-		return err
+	before, failed := m.failed[v.ID]
+	m.mu.Unlock()
+	if !failed || m.clock.Since(before.at) >= rebuildPause {
+		select {
+		case m.queue <- v:
+		default: // the launch asks again
+		}
+	}
+	if failed {
+		return before.err
 	}
 	return &provision.Error{Kind: provision.Transient, RetryAfter: imageDelay, Err: errNoImage}
 }
@@ -57,7 +71,7 @@ func (m *missing) ended(v multinode.Version, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if delete(m.failed, v.ID); err != nil {
-		m.failed[v.ID] = err
+		m.failed[v.ID] = failedBuild{err, m.clock.Now()}
 	}
 }
 

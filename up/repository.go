@@ -95,7 +95,11 @@ func (s *System) repository(ctx context.Context, c Containers, passwords lookup,
 	if err != nil {
 		return repository{}, err
 	}
-	store, err := registry.New(registry.Options{Dir: filepath.Join(s.DataDir, "images"), Password: password, Logger: log})
+	options := registry.Options{Dir: filepath.Join(s.DataDir, "images"), Password: password, Logger: log}
+	if s.server != nil { // which writes nothing more once the disk is full
+		options.Room = s.server.Room
+	}
+	store, err := registry.New(options)
 	if err != nil {
 		return repository{}, err
 	}

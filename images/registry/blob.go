@@ -115,7 +115,14 @@ func (r *Registry) receive(request *http.Request, upload string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, request.Body)
+	var content io.Reader = request.Body
+	if r.options.Room != nil {
+		content = &roomy{Reader: content, room: r.options.Room}
+	}
+	_, err = io.Copy(file, content)
+	if errors.Is(err, errNoRoom) {
+		err = errors.Join(err, os.Remove(file.Name())) // at once: what came of it takes room
+	}
 	return errors.Join(err, file.Close())
 }
 

@@ -31,7 +31,10 @@ type Options struct {
 	// Password is demanded of every request, with any user name. Without one
 	// everybody who reaches the registry may read and write all of it.
 	Password string
-	Logger   *slog.Logger
+	// Room tells how many bytes the disk can take; optional. Uploads are refused where it
+	// is less than is to be left: what else is on the disk matters more.
+	Room   func() (int64, error)
+	Logger *slog.Logger
 }
 
 // Registry is an http.Handler for the paths from /v2/ on.

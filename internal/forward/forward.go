@@ -18,9 +18,13 @@ import (
 const (
 	// maxPerSource is how many connections one address may have at a time.
 	maxPerSource = 64
-	// maxInAll is how many there may be. A new one takes the place of the oldest of the
-	// address that has most.
+	// maxInAll is how many there may be, where this process may have as many files. A new
+	// one takes the place of the oldest of the address that has most.
 	maxInAll = 8192
+	// partOfFiles is the part of this process's files that those of one connection may
+	// take up: two, and a third where the target is in this process. There may be a few
+	// forwarders, and what is stored needs files, too.
+	partOfFiles = 24
 	// dialTimeout bounds the connection to the target.
 	dialTimeout = 5 * time.Second
 	// acceptPause is after an Accept that failed, such as for want of descriptors.
@@ -61,7 +65,12 @@ func Listen(ctx context.Context, address, target string, from netip.Prefix, log 
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s for workers: %w", address, err)
 	}
-	return &Forwarder{listener: listener, target: target, from: from, log: log, perSource: maxPerSource, inAll: maxInAll, sources: map[netip.Addr][]*link{}}, nil
+	return &Forwarder{listener: listener, target: target, from: from, log: log, perSource: maxPerSource, inAll: fitting(files()), sources: map[netip.Addr][]*link{}}, nil
+}
+
+// fitting is how many connections there may be where the process may have so many files.
+func fitting(files uint64) int {
+	return int(max(1, min(maxInAll, files/partOfFiles)))
 }
 
 // Address is where it listens.

@@ -129,3 +129,20 @@ func TestWhoHasMostMakesRoom(t *testing.T) {
 		t.Error("another than the oldest of who has most has made room")
 	}
 }
+
+// A crowd must not use up the files that everything else in the process needs.
+func TestConnectionsLeaveFilesToOthers(t *testing.T) {
+	for files, want := range map[uint64]int{1 << 20: maxInAll, 1 << 62: maxInAll, 4096: 170, 256: 10, 0: 1} {
+		if n := fitting(files); n != want {
+			t.Errorf("of %d files %d connections may be, not %d", files, n, want)
+		}
+	}
+	f, err := Listen(t.Context(), "127.0.0.1:0", "127.0.0.1:1", netip.MustParsePrefix("127.0.0.0/8"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.inAll != fitting(files()) {
+		t.Errorf("%d connections may be", f.inAll)
+	}
+}
