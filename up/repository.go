@@ -1,6 +1,7 @@
 package up
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -119,9 +120,11 @@ func (s *System) repository(ctx context.Context, c Containers, passwords lookup,
 }
 
 // buildEnvironment is what builds are told of how pip reaches packages. Settings that
-// name files of this machine mean nothing in a container. What is at the direct URLs is
-// reached without a proxy, as workers reach it: the proxy may not know the way.
-func buildEnvironment(of []string, direct ...string) map[string]string {
+// name files of this machine mean nothing in a container. The API is reached without a
+// proxy, as workers reach it, and so is a local repository: the proxy may not know the
+// way. A proxy that an image of the project's own names gets to see neither in any case,
+// as the order of a build holds the repository's password.
+func buildEnvironment(of []string, api, repository string, local bool) map[string]string {
 	environment := map[string]string{}
 	for _, pair := range of {
 		name, value, _ := strings.Cut(pair, "=")
@@ -131,19 +134,25 @@ func buildEnvironment(of []string, direct ...string) map[string]string {
 			environment[name] = value
 		}
 	}
-	spared := []string{}
-	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		if value := environment[name]; value != "" && !slices.Contains(spared, value) {
-			spared = append(spared, value)
-		}
+	// Programs differ in which form they read, and an image may have the other.
+	proxy := cmp.Or(environment["HTTPS_PROXY"], environment["https_proxy"])
+	if proxy != "" {
+		environment["HTTPS_PROXY"], environment["https_proxy"] = proxy, proxy
 	}
-	for _, text := range direct {
-		if u, err := url.Parse(text); err == nil && u.Hostname() != "" {
-			spared = append(spared, u.Hostname())
-		}
+	direct := []string{environment["NO_PROXY"], environment["no_proxy"], hostOf(api)}
+	if local || proxy == "" {
+		direct = append(direct, hostOf(repository))
 	}
-	// Programs differ in which of the two they read.
-	environment["NO_PROXY"] = strings.Join(spared, ",")
+	direct = slices.DeleteFunc(direct, func(host string) bool { return host == "" })
+	environment["NO_PROXY"] = strings.Join(slices.Compact(direct), ",")
 	environment["no_proxy"] = environment["NO_PROXY"]
 	return environment
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }

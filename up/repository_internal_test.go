@@ -24,21 +24,28 @@ func TestNamesOfImagesThatMeanNothingAreFoundAtTheStart(t *testing.T) {
 	}
 }
 
-// A proxy that builds have for pip knows no way to the server.
+// A proxy that builds have for pip knows no way to the server; one that an image names
+// is to see nothing of what goes there, nor to the repository.
 func TestBuildsReachTheServerWithoutProxy(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://proxy.example:3128")
-	t.Setenv("no_proxy", "mirror.example")
-	t.Setenv("NO_PROXY", "")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	s := &System{DataDir: t.TempDir()}
-	o := workshopFor(t, s, repository{name: "127.0.0.1:5000/multinode"}, "host.docker.internal:5000/multinode")
-	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		if o.Environment[name] != "mirror.example,gateway.example,host.docker.internal" {
-			t.Errorf("%s is %q", name, o.Environment[name])
+	for name, test := range map[string]struct {
+		server     []string
+		repository string
+		local      bool
+		spared     string
+	}{
+		"none":           {nil, "https://registry.example/app", false, "gateway.example,registry.example"},
+		"for all":        {[]string{"https_proxy=http://proxy:1", "no_proxy=mirror.example"}, "https://registry.example/app", false, "mirror.example,gateway.example"},
+		"for HTTP":       {[]string{"HTTP_PROXY=http://proxy:1"}, "https://registry.example/app", false, "gateway.example,registry.example"},
+		"local registry": {[]string{"HTTPS_PROXY=http://proxy:1"}, "https://host.docker.internal:5000/app", true, "gateway.example,host.docker.internal"},
+	} {
+		e := buildEnvironment(append(test.server, "AWS_SECRET_ACCESS_KEY=secret"), "http://gateway.example:8470", test.repository, test.local)
+		if e["NO_PROXY"] != test.spared || e["no_proxy"] != test.spared || e["HTTPS_PROXY"] != e["https_proxy"] || e["AWS_SECRET_ACCESS_KEY"] != "" {
+			t.Errorf("%s: %v", name, e)
 		}
 	}
-	if o.Environment["HTTP_PROXY"] == "" || o.Environment["AWS_SECRET_ACCESS_KEY"] != "" {
-		t.Errorf("builds get %v", o.Environment)
+	o := workshopFor(t, &System{DataDir: t.TempDir()}, repository{name: "127.0.0.1:5000/multinode"}, "host.docker.internal:5000/multinode")
+	if spared := o.Environment["NO_PROXY"]; !strings.HasSuffix(spared, "gateway.example,host.docker.internal") {
+		t.Errorf("builds are to reach %q directly", spared)
 	}
 }
 

@@ -18,22 +18,21 @@ func (s *System) workshop(c core, d Dispatch, r repository, inside, apiURL strin
 	o := container.DefaultOptions()
 	o.Store, o.Images, o.Logger = c.store, r.client, log
 	o.Repository, o.BuildRepository, o.BuildInsecure = r.name, inside, r.local()
+	registry, err := images.RegistryOf(inside)
+	if err != nil {
+		return o, err
+	}
 	o.Credentials = func(ctx context.Context) (map[string]order.Credential, error) {
 		login, err := r.client.Login(ctx, r.name)
 		if err != nil || login == (images.Credential{}) {
 			return nil, err
 		}
-		host, err := images.RegistryOf(inside)
-		return map[string]order.Credential{host: order.Credential(login)}, err
+		return map[string]order.Credential{registry: order.Credential(login)}, nil
 	}
 	o.Base, o.URL = d.Containers.BaseImage, apiURL
 	o.CPU = cmp.Or(d.Containers.BuildCPUs, o.CPU)
 	o.MemoryGiB = cmp.Or(d.Containers.BuildMemoryGiB, o.MemoryGiB)
-	direct := []string{apiURL}
-	if r.local() {
-		direct = append(direct, "http://"+inside)
-	}
-	o.Environment = buildEnvironment(os.Environ(), direct...)
+	o.Environment = buildEnvironment(os.Environ(), apiURL, "https://"+registry, r.local())
 	o.Dir, o.Retain = s.DataDir, r.retain
 	ca, err := optionalCA(d.APICA)
 	if err != nil {
