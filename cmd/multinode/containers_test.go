@@ -209,12 +209,19 @@ func namespaceOf(t *testing.T, p *process) string {
 // forget removes all images, in the registry and in the engine.
 func forget(t *testing.T, data, repository string) {
 	t.Helper()
-	manifests, err := filepath.Glob(filepath.Join(data, "images", "repositories", "multinode", "sha256:*"))
+	images := filepath.Join(data, "images")
+	manifests, err := filepath.Glob(filepath.Join(images, "repositories", "multinode", "sha256:*"))
 	if err != nil || len(manifests) == 0 {
 		t.Fatalf("the registry has the images %s, %v", manifests, err)
 	}
-	for _, manifest := range manifests {
-		if err := os.Remove(manifest); err != nil {
+	// Engines remember the manifests of images that they have dropped for a while:
+	// without the layers they are no use.
+	layers, err := filepath.Glob(filepath.Join(images, "blobs", "sha256", "*"))
+	if err != nil || len(layers) == 0 {
+		t.Fatalf("the registry has the layers %s, %v", layers, err)
+	}
+	for _, file := range append(manifests, layers...) {
+		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
 	}
