@@ -117,6 +117,9 @@ func reachable(d Dispatch) error {
 			}
 		}
 	}
+	if (repository{name: d.Containers.Repository}).local() {
+		return fmt.Errorf("tasks in AWS cannot reach %s: give a repository that they can, such as one of Amazon ECR, with --repository", d.Containers.Repository)
+	}
 	return nil
 }
 

@@ -36,4 +36,9 @@ func TestAddressesThatTasksCannotReachAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+	for name, ok := range map[string]bool{"127.0.0.1:5000/app": false, "localhost:5000/app": false, "123456789012.dkr.ecr.eu-central-1.amazonaws.com/app": true, "team/app": true} {
+		if err := reachable(Dispatch{APIURL: "https://api.example", Containers: Containers{Repository: name}}); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

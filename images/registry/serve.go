@@ -26,7 +26,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 // Serve answers requests until ctx ends, and lets those that run come to an end
 // for a moment.
 func (r *Registry) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

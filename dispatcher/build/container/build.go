@@ -53,18 +53,15 @@ func (w *Workshop) build(ctx context.Context, v multinode.Version, base named, t
 		case report != nil && report.Failure != "":
 			return nil, "", &build.Failure{Detail: report.Failure}
 		case report != nil && report.Trouble != "":
-			w.forget(f) // what it needs may have gone from the repository
-			if err := pause(ctx, w.startPause); err != nil {
-				return nil, "", err
-			}
-			return nil, "", errors.New("the build had a problem that is not the project's: " + report.Trouble)
+			return nil, "", w.trouble(ctx, f, "the build had a problem that is not the project's: "+report.Trouble)
 		case report != nil:
 			return w.built(v, *report)
 		case ended.OutOfMemory:
 			return nil, "", &build.Failure{Detail: fmt.Sprintf(
 				"the build ran out of memory: it has %g GiB, which the server's --build-memory says. It installs what requirements.txt asks for and imports main.py", w.options.MemoryGiB)}
 		case ended.NotStarted && ended.Kind == provision.Permanent:
-			return nil, "", &build.Failure{Detail: "the build cannot be started: " + ended.Detail}
+			// Its image is the server's: a login, a role or the image itself is missing.
+			return nil, "", w.trouble(ctx, f, "the build cannot be started: "+ended.Detail)
 		case ended.NotStarted:
 			try-- // nothing of it ran
 			tell("the build has not started, and is begun anew: " + ended.Detail)
@@ -78,6 +75,16 @@ func (w *Workshop) build(ctx context.Context, v multinode.Version, base named, t
 		w.log.Warn("a build ended without a result; it is begun anew", "version", v.ID, "detail", ended.Detail)
 		tell("the build ended without a result, and is begun anew")
 	}
+}
+
+// trouble is what whoever runs the server may have to mend: the deployment waits. What
+// the build needs may have gone from the repository, and is looked for once more.
+func (w *Workshop) trouble(ctx context.Context, f foundation, text string) error {
+	w.forget(f)
+	if err := pause(ctx, w.startPause); err != nil {
+		return err
+	}
+	return errors.New(text)
 }
 
 // built reads a report, and keeps the image until its version names it.

@@ -164,6 +164,13 @@ func TestABuildInTrouble(t *testing.T) {
 	if len(b.bases.laid) != 0 {
 		t.Errorf("the base is not laid anew: %v", b.bases.laid)
 	}
+	b.compute.launch = func(i provision.Intent) error {
+		b.Exited(provision.Exit{ExecutionID: i.ExecutionID, NotStarted: true, Kind: provision.Permanent, Detail: "access denied to its image"})
+		return nil
+	}
+	if _, err := b.Prepare(t.Context(), b.version, quiet); err == nil || errors.As(err, &project) || !strings.Contains(err.Error(), "access denied") {
+		t.Errorf("one that cannot be started: %v", err)
+	}
 	b.compute.launch = b.succeeds
 	if made, err := b.Prepare(t.Context(), b.version, quiet); err != nil || made.Images[""] != b.options.Repository+"@"+digest {
 		t.Errorf("%+v, %v", made, err)
