@@ -133,7 +133,7 @@ func startContainers(ctx context.Context) (s *system, stop func(), err error) {
 
 // image is the only one of the version that there is so far.
 func (s *system) image() (string, error) {
-	tags, err := filepath.Glob(filepath.Join(s.up.DataDir, "images", "repositories", "multinode", "code-*.tag"))
+	tags, err := filepath.Glob(filepath.Join(s.up.DataDir, "images", "repositories", "multinode", "code-*@tag"))
 	if err == nil && len(tags) != 1 {
 		err = fmt.Errorf("%d images were found below %s", len(tags), s.up.DataDir)
 	}

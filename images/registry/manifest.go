@@ -24,8 +24,9 @@ type stored struct {
 	Content []byte `json:"content"`
 }
 
-// tagSuffix ends the names of files that hold the digest of a tag.
-const tagSuffix = ".tag"
+// tagSuffix ends the names of files that hold the digest of a tag. No repository,
+// which is a folder beside them, can be named so.
+const tagSuffix = "@tag"
 
 // references is what a manifest names.
 type references struct {

@@ -3,7 +3,7 @@
 //
 //	blobs/sha256/<digest>               layers and configurations
 //	repositories/<name>/<digest>        manifests, with their media type
-//	repositories/<name>/<tag>.tag       the digest that a tag names
+//	repositories/<name>/<tag>@tag       the digest that a tag names
 //	uploads/                            what is being uploaded
 //
 // Each file is written whole and moved to its place, so that a crash leaves nothing
