@@ -96,6 +96,9 @@ type Source struct {
 	// main.py when it is imported, not to pip, and never appear in what Prepare
 	// tells.
 	Environment map[string]string
+	// Installed is called before main.py is imported, which may change whatever it can
+	// write to, such as what others are to share; optional.
+	Installed func(code Code) error
 }
 
 // Result of Prepare.
@@ -177,6 +180,9 @@ func (b *Builder) Prepare(ctx context.Context, s Source, progress func(line stri
 	}
 	started := time.Now()
 	code, err := b.prepared(ctx, s.Digest, s.Bundle, tell)
+	if err == nil && s.Installed != nil {
+		err = s.Installed(code)
+	}
 	if err == nil {
 		var functions []multinode.FunctionSpec
 		if functions, err = b.inspect(ctx, code, s.Environment, tell); err == nil {

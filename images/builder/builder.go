@@ -136,16 +136,19 @@ func (o Options) build(ctx context.Context, what order.Order, tell func(string))
 	if err := store.fetch(ctx, tell); err != nil {
 		return order.Report{}, err
 	}
+	// Other projects with the same requirements get the layer of the dependencies: it is
+	// made before anything of this one's runs.
+	layers := make([]v1.Layer, 3)
+	source.Installed = func(at build.Code) (err error) {
+		layers[0], err = store.layer(ctx, at.Python, tell)
+		return err
+	}
 	prepared, err := code.Prepare(ctx, source, tell)
 	if err != nil {
 		return order.Report{}, err
 	}
 	at, err := code.Locate(ctx, what.Bundle, source.Bundle)
 	if err != nil {
-		return order.Report{}, err
-	}
-	layers := make([]v1.Layer, 3)
-	if layers[0], err = store.layer(ctx, at.Python, tell); err != nil {
 		return order.Report{}, err
 	}
 	if layers[1], err = o.runner(ctx, registry, what); err != nil {

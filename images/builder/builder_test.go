@@ -1,6 +1,7 @@
 package builder_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -260,6 +261,34 @@ func TestUsersMistakes(t *testing.T) {
 				t.Errorf("%+v\n%s", c.report, c.said())
 			}
 		})
+	}
+}
+
+// Dependencies are shared by all projects that ask for the same: what main.py does to them
+// when it is imported stays in its build.
+func TestMainCannotChangeWhatOthersShare(t *testing.T) {
+	h := newHub(t)
+	c := h.ordered(t, map[string]string{"main.py": simple + `
+import multinode, os
+open(os.path.join(os.path.dirname(multinode.__file__), "planted.py"), "w").close()
+`})
+	_, err := run(t, c)
+	must(t, err)
+	if len(c.report.Functions) != 1 {
+		t.Fatalf("%+v\n%s", c.report, c.said())
+	}
+	content, err := layersOf(t, c.report.Image)[0].Uncompressed()
+	must(t, err)
+	defer content.Close()
+	for archive := tar.NewReader(content); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, err)
+		if strings.Contains(header.Name, "planted") {
+			t.Errorf("%s is in the layer of the dependencies", header.Name)
+		}
 	}
 }
 
