@@ -62,7 +62,7 @@ func New(ctx context.Context, options Options) (*Provisioner, error) {
 	}
 	p := &Provisioner{
 		options: options, engine: engine, self: multinode.NewID("prv"),
-		exits: make(chan provision.Exit, 64), workers: map[string]*worker{},
+		exits: make(chan provision.Exit, 64), workers: map[string]*worker{}, pulls: pulls{silence: pullSilence},
 	}
 	p.life, p.end = context.WithCancelCause(context.Background())
 	if err := p.open(ctx); err != nil {

@@ -19,8 +19,16 @@ import (
 // progressEvery is the time between two words about a pull.
 const progressEvery = 5 * time.Second
 
+// pullSilence is how long the engine may say nothing of a pull before it is begun anew:
+// longer than it takes to check the largest layer.
+const pullSilence = 10 * time.Minute
+
+var errSilent = errors.New("the engine got nothing from the registry for a long time")
+
 // pulls are those under way, by reference.
 type pulls struct {
+	silence time.Duration // pullSilence but in tests
+
 	mu  sync.Mutex
 	all map[string]*pull
 }
@@ -96,9 +104,16 @@ func (p *Provisioner) fetch(ctx context.Context, reference string) error {
 			return err
 		}
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(p.pulls.silence, func() { cancel(errSilent) })
+	defer silent.Stop()
 	stream, err := p.engine.ImagePull(ctx, reference, options)
 	if err == nil {
-		err = errors.Join(follow(stream, log), stream.Close())
+		err = errors.Join(follow(stream, log, func() { silent.Reset(p.pulls.silence) }), stream.Close())
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		err = errSilent
 	}
 	if err != nil {
 		return pullFailure(fmt.Errorf("pulling the image %s: %w", reference, err))
@@ -117,8 +132,8 @@ type report struct {
 
 type downloaded struct{ Current, Total int64 }
 
-// follow reads a pull's report to its end.
-func follow(stream io.Reader, log *slog.Logger) error {
+// follow reads a pull's report to its end, and calls heard for each line.
+func follow(stream io.Reader, log *slog.Logger, heard func()) error {
 	decoder := json.NewDecoder(stream)
 	layers := map[string]downloaded{}
 	spoken := time.Now()
@@ -129,6 +144,7 @@ func follow(stream io.Reader, log *slog.Logger) error {
 		} else if err != nil {
 			return err
 		}
+		heard()
 		if m.Error != "" {
 			return errors.New(m.Error)
 		}
