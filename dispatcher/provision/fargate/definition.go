@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -29,6 +30,13 @@ func (d *definitions) find(family string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.known[family]
+}
+
+// forget has a definition made anew that somebody has removed.
+func (d *definitions) forget(arn string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.known, func(_, known string) bool { return known == arn })
 }
 
 func (d *definitions) note(family string, made *types.TaskDefinition) string {

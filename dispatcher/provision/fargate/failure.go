@@ -66,6 +66,13 @@ func throttled(code, message string) bool {
 		strings.Contains(message, "Rate exceeded")
 }
 
+// withoutDefinition tells that the service does not have the task definition any more.
+func withoutDefinition(err error) bool {
+	var answer smithy.APIError
+	return errors.As(err, &answer) && answer.ErrorCode() == "ClientException" &&
+		(strings.Contains(answer.ErrorMessage(), "TaskDefinition is inactive") || strings.Contains(answer.ErrorMessage(), "Unable to find task definition"))
+}
+
 // failure gives an error of the API the kind that its cause suggests, unless it
 // has one.
 func failure(err error) error {

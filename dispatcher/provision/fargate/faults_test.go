@@ -2,9 +2,12 @@ package fargate_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/jonboulle/clockwork"
 
 	"multinode"
@@ -145,5 +148,29 @@ func TestTooLongAnEnvironmentIsPermanent(t *testing.T) {
 	long.Credentials = make([]byte, 8192)
 	if _, err := p.Launch(t.Context(), long); provision.KindOf(err) != provision.Permanent {
 		t.Errorf("%v", err)
+	}
+}
+
+// Somebody tidies up in the account: what is needed is made anew.
+func TestADefinitionThatWasRemovedIsMadeAnew(t *testing.T) {
+	s := serve(t, fakeecs.Options{})
+	o := options(s)
+	p := open(t, o)
+	if _, err := p.Launch(t.Context(), intent("exe-1")); err != nil {
+		t.Fatal(err)
+	}
+	client := ecs.NewFromConfig(o.AWS)
+	task, err := client.DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Cluster: aws.String(o.Cluster), Tasks: []string{s.Tasks()[0].ARN}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DeregisterTaskDefinition(t.Context(), &ecs.DeregisterTaskDefinitionInput{TaskDefinition: task.Tasks[0].TaskDefinitionArn}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Launch(t.Context(), intent("exe-2")); provision.KindOf(err) != provision.Transient || !strings.Contains(err.Error(), "is made anew") {
+		t.Errorf("%v", err)
+	}
+	if _, err := p.Launch(t.Context(), intent("exe-2")); err != nil {
+		t.Error(err)
 	}
 }

@@ -137,6 +137,9 @@ func (p *Provisioner) attempt(ctx context.Context, intent provision.Intent, size
 	switch {
 	case errors.As(err, &conflict):
 		return p.resolve(ctx, id, n)
+	case withoutDefinition(err):
+		p.definitions.forget(definition)
+		return "", refusal(provision.Transient, retryThrottled, errors.New("the task definition was removed by somebody, and is made anew: "+err.Error()))
 	case err != nil:
 		err = failure(err)
 		if provision.KindOf(err) == provision.NoCapacity {
