@@ -24,7 +24,8 @@ func TestImagesLeaveRoomOnTheDisk(t *testing.T) {
 	s := httptest.NewServer(r)
 	defer s.Close()
 	to := reference(t, s.Listener.Addr().String()+"/p:1")
-	err = remote.Write(to, image(t))
+	// One blob after the other: none that was begun is given up for the refusal of another.
+	err = remote.Write(to, image(t), remote.WithJobs(1))
 	var answer *transport.Error
 	if !errors.As(err, &answer) || answer.StatusCode != http.StatusInsufficientStorage {
 		t.Errorf("without room: %v", err)
