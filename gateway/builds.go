@@ -101,7 +101,8 @@ func (d desk) version(ctx context.Context, t order.Ticket) (multinode.Version, e
 	return v, err
 }
 
-// Order binds the attempt to the first session that asks.
+// Order binds the attempt to the first session that asks. Once that has got the code, which
+// runs beside it and may listen to what it sends, nobody gets the order.
 func (d desk) Order(ctx context.Context, t order.Ticket) (order.Order, error) {
 	k := streams.BuildKey{Project: t.Project, Generation: t.Generation, Version: t.Version}
 	bound, err := d.store.BindBuild(ctx, k, t.Attempt, sessionHash(t))
@@ -115,6 +116,9 @@ func (d desk) Order(ctx context.Context, t order.Ticket) (order.Order, error) {
 		return order.Order{}, err
 	}
 	_, build, err := d.build(ctx, t)
+	if err == nil && build.Opened {
+		err = order.ErrTicket
+	}
 	if err != nil {
 		return order.Order{}, err
 	}
@@ -131,11 +135,17 @@ func (d desk) Order(ctx context.Context, t order.Ticket) (order.Order, error) {
 
 // Bundle opens the code.
 func (d desk) Bundle(ctx context.Context, t order.Ticket) (io.ReadCloser, error) {
-	if _, _, err := d.build(ctx, t); err != nil {
+	k, _, err := d.build(ctx, t)
+	if err != nil {
 		return nil, err
 	}
 	v, err := d.version(ctx, t)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.store.OpenBuild(ctx, k, t.Attempt); errors.Is(err, streams.ErrNotFound) {
+		return nil, order.ErrOver
+	} else if err != nil {
 		return nil, err
 	}
 	return d.store.Bundle(ctx, v.Bundle)

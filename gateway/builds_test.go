@@ -1,8 +1,11 @@
 package gateway_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +25,10 @@ func TestABuildsTicket(t *testing.T) {
 	}
 	p, err := s.store.CreateProject(t.Context(), "p")
 	must(err)
-	v := multinode.Version{ID: "ver-1", Project: p.Name, Generation: p.Generation, State: multinode.VersionPreparing, Bundle: "x"}
+	code := fmt.Sprintf("%x", sha256.Sum256([]byte("code")))
+	v := multinode.Version{ID: "ver-1", Project: p.Name, Generation: p.Generation, State: multinode.VersionPreparing, Bundle: code}
+	_, err = s.store.PutBundle(t.Context(), code, strings.NewReader("code"))
+	must(err)
 	must(s.store.CreateVersion(t.Context(), v, map[string]string{"SECRET": "value"}))
 	k := streams.BuildKeyOf(v)
 	ticket := func(attempt string) string {
@@ -64,6 +70,13 @@ func TestABuildsTicket(t *testing.T) {
 	}
 	if _, err := second.Bundle(t.Context()); !errors.Is(err, builds.ErrTicket) {
 		t.Errorf("the bundle for another who has the ticket: %v", err)
+	}
+	// From when it has the code, that may have got hold of all that it sends.
+	bundle, err := first.Bundle(t.Context())
+	must(err)
+	must(bundle.Close())
+	if _, err := first.Order(t.Context()); !errors.Is(err, builds.ErrTicket) {
+		t.Errorf("the order beside the user's code: %v", err)
 	}
 	must(first.Report(t.Context(), builds.Report{Failure: "the first word"}))
 	must(first.Report(t.Context(), builds.Report{Failure: "the last word"}))

@@ -32,6 +32,9 @@ type Build struct {
 	// Session is the hash of what the builder calls itself: set by its first request,
 	// it keeps all others out.
 	Session []byte `json:"session,omitempty"`
+	// Opened tells that the code was given out. It may run from then on, and see what the
+	// builder says of itself: the order is given to nobody any more.
+	Opened bool `json:"opened,omitempty"`
 }
 
 // BuildSecret signs the tickets of builds.
@@ -74,6 +77,18 @@ func (s *Store) BindBuild(ctx context.Context, k BuildKey, attempt string, sessi
 		return nil
 	})
 	return bytes.Equal(build.Session, session), err
+}
+
+// OpenBuild notes that the code is given out.
+func (s *Store) OpenBuild(ctx context.Context, k BuildKey, attempt string) error {
+	_, err := s.updateBuild(ctx, k, attempt, func(b *Build) error {
+		if b.Opened {
+			return errUnchanged
+		}
+		b.Opened = true
+		return nil
+	})
+	return err
 }
 
 // ReportBuild stores how an attempt ended. The first word counts.
