@@ -45,10 +45,17 @@ func do(order string) {
 		err = listen(argument)
 	case "dial":
 		err = dial(argument)
-	case "wait":
+	case "keep":
+		err = keepEngine(argument)
+	case "wait", "stay":
 		terms := make(chan os.Signal, 1)
 		signal.Notify(terms, syscall.SIGTERM)
+		fmt.Fprintln(os.Stderr, "here")
 		<-terms
+		fmt.Fprintln(os.Stderr, "asked to end")
+		for word == "stay" {
+			<-terms
+		}
 	default:
 		err = errors.New("unknown deed " + order)
 	}

@@ -30,5 +30,6 @@
 //
 // By the engine's events. Each time their stream begins, and every minute, all
 // containers are listed as well, so that nothing is lost while the stream, the
-// engine or the dispatcher is down.
+// engine or the dispatcher is down. Whether workers outlive their engine is a
+// setting of the engine, its live-restore.
 package docker

@@ -108,31 +108,41 @@ func (s site) intent(id string) provision.Intent {
 	}
 }
 
-var (
-	build   sync.Once
-	built   string
-	unbuilt error
-)
-
-// testImage makes an image of nothing but this package's tests, linked statically.
+// testImage makes an image of nothing but this package's tests, once.
 func testImage(t *testing.T) string {
 	t.Helper()
 	engine := requireEngine(t)
-	build.Do(func() { built, unbuilt = importTests(engine, t.TempDir()) })
-	if unbuilt != nil {
-		t.Fatal(unbuilt)
+	imported.Do(func() { imported.id, imported.err = importTests(engine) })
+	if imported.err != nil {
+		t.Fatal(imported.err)
 	}
-	return built
+	return imported.id
 }
 
-func importTests(engine *client.Client, dir string) (string, error) {
+var imported struct {
+	sync.Once
+	id  string
+	err error
+}
+
+// compileTests returns this package's tests as a program that is linked statically.
+var compileTests = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "multinode-docker-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	program := filepath.Join(dir, "worker")
 	compile := exec.Command("go", "test", "-c", "-o", program, ".")
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
 	if out, err := compile.CombinedOutput(); err != nil {
-		return "", &exec.Error{Name: string(out), Err: err}
+		return nil, &exec.Error{Name: string(out), Err: err}
 	}
-	code, err := os.ReadFile(program)
+	return os.ReadFile(program)
+})
+
+func importTests(engine *client.Client) (string, error) {
+	code, err := compileTests()
 	if err != nil {
 		return "", err
 	}
