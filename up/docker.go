@@ -132,10 +132,11 @@ func (b *bridge) reachAddress(ctx context.Context, address string) (string, erro
 	if b.system.everywhere[port] {
 		return inside, nil // it listens on that address, too
 	}
-	// The same port there: workers find it again after a restart.
+	// The same port there: workers find it again after a restart, and at the other
+	// dispatchers of this engine.
 	f, err := forward.Listen(ctx, net.JoinHostPort(b.address, port), hostPort, b.network, b.log)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", fmt.Errorf("containers could not reach %s of this machine, as the port is taken on %s: stop what listens there, or, where that is it, on all addresses, give its address as %s: %w", hostPort, b.address, inside, err)
+		return "", fmt.Errorf("containers could not reach %s of this machine, as the port is taken on %s: stop what listens there. Where that is the same program, on all addresses, have it listen on loopback only or, unless it is the registry of images, give its address as %s: %w", hostPort, b.address, inside, err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("containers could not reach %s of this machine: %w", hostPort, err)

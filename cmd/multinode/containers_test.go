@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,23 +78,38 @@ func containerServer(t *testing.T, data string, env []string, args ...string) *p
 	if err != nil {
 		t.Fatal(err)
 	}
-	network := multinode.NewID("multinode-test")
-	t.Cleanup(func() {
-		if left, err := exec.Command("docker", "ps", "-aq", "--filter", "network="+network).Output(); err == nil && len(left) > 0 {
-			_ = exec.Command("docker", append([]string{"rm", "-fv"}, strings.Fields(string(left))...)...).Run() // of a test that failed
+	network := containerNetwork(t, func() string {
+		port, err := os.ReadFile(filepath.Join(data, "registry-port"))
+		if err != nil {
+			return ""
 		}
-		if port, err := os.ReadFile(filepath.Join(data, "registry-port")); err == nil {
-			left, _ := exec.Command("docker", "images", "-q", "127.0.0.1:"+strings.TrimSpace(string(port))+"/multinode").Output()
-			if len(left) > 0 { // of a test that does not undeploy
-				_ = exec.Command("docker", append([]string{"rmi", "-f"}, strings.Fields(string(left))...)...).Run()
-			}
+		return "127.0.0.1:" + strings.TrimSpace(string(port)) + "/multinode"
+	})
+	args = append([]string{"up", "--data-dir=" + data, "--listen=127.0.0.1:0", "--provisioner=docker", "--docker-network=" + network}, args...)
+	return &process{t: t, path: path, args: append(args, "--json"), env: append(env, "HOME="+t.TempDir())}
+}
+
+// containerNetwork names a network for the containers of one test. When the test ends it
+// is removed, and what is left of containers and of copies of the repository's images.
+func containerNetwork(t *testing.T, repository func() string) string {
+	network := multinode.NewID("multinode-test")
+	remove := func(found []byte, command ...string) {
+		if left := strings.Fields(string(found)); len(left) > 0 {
+			_ = exec.Command("docker", append(command, left...)...).Run()
+		}
+	}
+	t.Cleanup(func() {
+		left, _ := exec.Command("docker", "ps", "-aq", "--filter", "network="+network).Output()
+		remove(left, "rm", "-fv") // of a test that failed
+		if name := repository(); name != "" {
+			left, _ = exec.Command("docker", "images", "-q", name).Output()
+			remove(left, "rmi", "-f") // of a test that does not undeploy
 		}
 		if out, err := exec.Command("docker", "network", "rm", network).CombinedOutput(); err != nil {
 			t.Errorf("something is left in the network of the workers: %s", out)
 		}
 	})
-	args = append([]string{"up", "--data-dir=" + data, "--listen=127.0.0.1:0", "--provisioner=docker", "--docker-network=" + network}, args...)
-	return &process{t: t, path: path, args: append(args, "--json"), env: append(env, "HOME="+t.TempDir())}
+	return network
 }
 
 // loginTo returns a shell that is logged in to a server of another process.
@@ -109,6 +126,10 @@ func engineHas(t *testing.T, args ...string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "docker", args...).Output()
 	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s%s", err, out, exit.Stderr)
+		}
 		t.Fatalf("docker %s: %v", strings.Join(args, " "), err)
 	}
 	return strings.Fields(string(out))

@@ -254,7 +254,13 @@ func TestTheJourney(t *testing.T) {
 // startForever starts the function and waits until it runs.
 func startForever(t *testing.T, user *shell, name string) (id string) {
 	t.Helper()
-	out, _ := user.mustRun("invoke", "--detach", name, "--function-name=forever")
+	return startWaiting(t, user, name, "forever")
+}
+
+// startWaiting starts a function that prints "waiting", and waits for that.
+func startWaiting(t *testing.T, user *shell, name, function string) (id string) {
+	t.Helper()
+	out, _ := user.mustRun("invoke", "--detach", name, "--function-name="+function)
 	id = strings.TrimSpace(out)
 	follower := newShell(t, nil)
 	follower.home = user.home
@@ -263,7 +269,7 @@ func startForever(t *testing.T, user *shell, name string) (id string) {
 			follower.interrupts <- os.Interrupt
 		}
 	})
-	code := run(t.Context(), []string{"logs", "-f", name, "--function-name=forever", "--invocation-id=" + id}, console{
+	code := run(t.Context(), []string{"logs", "-f", name, "--function-name=" + function, "--invocation-id=" + id}, console{
 		in: strings.NewReader(""), out: seen, err: testlog.New(t), getenv: func(string) string { return "" },
 		home: user.home, interrupts: follower.interrupts, poll: time.Millisecond,
 	})

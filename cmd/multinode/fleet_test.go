@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,9 +37,11 @@ const fleetKey = "the-key-of-the-fleet"
 // site says what a fleet is made of.
 type site struct {
 	servers   int // of NATS
-	processes int // gateways, and as many dispatchers
-	// config are arguments of nats-config, and flags those of every process.
-	config, flags []string
+	processes int // dispatchers, and as many gateways
+	gateways  int // if there are to be fewer or more
+	// config are arguments of nats-config, flags those of every process, and dispatch
+	// those of dispatchers, whose environment has env besides.
+	config, flags, dispatch, env []string
 	// edit changes the configuration of a server, if set; workersAt is the number of
 	// the server that workers are sent to, 0 for any.
 	edit      func(i int, text string) string
@@ -56,7 +59,7 @@ func (s site) start(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{t: t, folder: t.TempDir()}
 	f.startNATS(s)
-	ports := freePorts(t, s.processes)
+	ports := freePorts(t, cmp.Or(s.gateways, s.processes))
 	for i, port := range ports {
 		listen := "127.0.0.1:" + strconv.Itoa(port)
 		f.gatewayURLs = append(f.gatewayURLs, "http://"+listen)
@@ -71,7 +74,8 @@ func (s site) start(t *testing.T) *fleet {
 		if s.workersAt > 0 {
 			args = append(args, "--worker-nats-url="+strings.Split(f.url, ",")[s.workersAt-1])
 		}
-		f.dispatchers = append(f.dispatchers, multinodeProcess(t, nil, append(args, s.flags...)...))
+		args = append(append(args, s.flags...), s.dispatch...)
+		f.dispatchers = append(f.dispatchers, multinodeProcess(t, s.env, args...))
 	}
 	for _, p := range append(f.gateways, f.dispatchers...) {
 		p.start()

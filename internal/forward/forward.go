@@ -59,9 +59,10 @@ type link struct {
 func (l *link) end() { l.once.Do(func() { close(l.ended); _ = l.in.Close() }) }
 
 // Listen takes the address for Serve. Only connections from the network are passed on
-// to the target.
+// to the target. Forwarders of several processes of one user may have the same address,
+// as dispatchers do that share an engine: the others go on where one has gone.
 func Listen(ctx context.Context, address, target string, from netip.Prefix, log *slog.Logger) (*Forwarder, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	listener, err := (&net.ListenConfig{Control: shared}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s for workers: %w", address, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 )
 
@@ -144,5 +145,37 @@ func TestConnectionsLeaveFilesToOthers(t *testing.T) {
 	defer f.Close()
 	if f.inAll != fitting(files()) {
 		t.Errorf("%d connections may be", f.inAll)
+	}
+}
+
+// Dispatchers on one engine pass on to the same port: where one has gone, or was killed,
+// those who come find the other.
+func TestForwardersShareAnAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system may give everything to one of them")
+	}
+	first := start(t, "127.0.0.0/8", maxInAll)
+	second, err := Listen(t.Context(), first.Address().String(), first.target, first.from, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- second.Serve() }()
+	if !says(dial(t, first, "127.0.0.1")) {
+		t.Error("nothing is passed on while there are two")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if !says(dial(t, second, "127.0.0.1")) {
+			t.Fatal("a connection went to the one that has gone")
+		}
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

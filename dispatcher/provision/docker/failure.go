@@ -55,7 +55,7 @@ func failure(err error) error {
 func pullFailure(err error) error {
 	text := err.Error()
 	if strings.Contains(text, "denied") || strings.Contains(text, "unauthorized") {
-		return failure(errors.New(text))
+		return failure(errors.New(text + "; check the login of the server's user to that registry (`docker login`)"))
 	}
 	if errdefs.IsNotFound(err) {
 		return permanent(err)
