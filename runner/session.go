@@ -222,7 +222,7 @@ func (s *session) interrupt(why multinode.Desired) {
 		return
 	}
 	s.end.interrupt = why
-	s.beater.interrupt(why)
+	defer s.beater.interrupt(why) // what is confirmed has been done
 	failpoint.Hit("runner.interrupted")
 	if s.end.stopped {
 		return // interrupted already, with less time left
