@@ -67,6 +67,13 @@ func TestInterrupts(t *testing.T) {
 			decorator + "async def f():\n try:\n  print('running')\n  while True: yield 1\n except InvocationCancelledError:\n  yield 2",
 			multinode.Cancel, multinode.OutcomeCancelled, "2",
 		},
+		// As where it comes just before the main thread blocks, it reaches Python, and nothing wakes up.
+		"a signal that another thread has caught": {
+			decorator + "def f():\n import threading\n threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n" +
+				" signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n try:\n  print('running')\n  time.sleep(600)\n" +
+				" except InvocationCancelledError:\n  return 'woken'",
+			multinode.Cancel, multinode.OutcomeCancelled, `"woken"`,
+		},
 		"handlers that were replaced": {
 			decorator + "def f():\n done = []\n signal.signal(signal.SIGTERM, lambda *_: done.append(1))\n print('running')\n" +
 				" while not done: time.sleep(0.01)\n return 'own handler'",

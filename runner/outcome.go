@@ -50,6 +50,12 @@ type ending struct {
 	timeout, grace, lease time.Duration
 }
 
+// interrupting tells whether the user's code was to be interrupted, and goes on as
+// if it had not heard of it.
+func (e ending) interrupting() bool {
+	return (e.interrupt != "" || e.stopped) && !e.reached && e.final == 0 && e.killed == notKilled
+}
+
 // outcome decides what is stored. An interrupt decides it only where it has
 // reached the user's code, or where that ended without a last word: a function
 // that was through before is what it is.

@@ -59,8 +59,15 @@ func prepare(t *testing.T, main string, args ...any) *execution {
 func (e *execution) start() *execution {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
-	e.t.Cleanup(stop)
-	go func() { e.result <- Run(ctx, e.options) }()
+	ended := make(chan struct{})
+	e.t.Cleanup(func() {
+		stop()
+		<-ended // it logs to the test
+	})
+	go func() {
+		defer close(ended)
+		e.result <- Run(ctx, e.options)
+	}()
 	return e
 }
 

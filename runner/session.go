@@ -40,6 +40,8 @@ type session struct {
 	why   killReason
 	// timeout runs from the beginning of the user's function.
 	timeout clockwork.Timer
+	// nudge runs while an interrupt was sent and not raised yet, by the machine's clock.
+	nudge *time.Timer
 	// alone is since when there is no connection; zero while there is one.
 	alone time.Time
 }
@@ -52,7 +54,7 @@ func newSession(o Options, c *child, link Link, a multinode.Assignment) *session
 		book: newLogbook(o.Limits, link, log), yields: newYields(link, log),
 		beater: newBeater(link, o.Limits.Beat, o.Clock, log),
 		end:    ending{timeout: a.Timeout, grace: o.Limits.Grace, lease: o.Limits.Lease},
-		limit:  stoppedTimer(o.Clock), timeout: stoppedTimer(o.Clock),
+		limit:  stoppedTimer(o.Clock), timeout: stoppedTimer(o.Clock), nudge: time.NewTimer(time.Hour),
 	}
 }
 
@@ -73,6 +75,7 @@ type event struct {
 func (s *session) supervise(ctx context.Context) error {
 	defer s.limit.Stop()
 	defer s.timeout.Stop()
+	defer s.nudge.Stop()
 	events := make(chan event)
 	go s.readEvents(events)
 	s.readers.Go(func() { s.readOutput(s.child.stdout, streamStdout) })
@@ -104,6 +107,10 @@ func (s *session) supervise(ctx context.Context) error {
 			s.interrupt(multinode.TimeOut)
 		case <-s.limit.Chan():
 			s.kill(s.why)
+		case <-s.nudge.C:
+			if s.end.interrupting() {
+				s.signal(syscall.SIGURG)
+			}
 		case <-lease.Chan():
 			s.checkLease()
 		case <-stopped:
@@ -163,7 +170,7 @@ func (s *session) handle(e event) {
 	case frameReady:
 		s.ready = true
 		if s.unsent != 0 {
-			s.child.interrupt(s.unsent)
+			s.signal(s.unsent)
 		}
 	case frameStarted:
 		s.end.started = true
@@ -238,13 +245,19 @@ func (s *session) interrupt(why multinode.Desired) {
 	s.limit.Reset(s.o.Limits.Grace)
 }
 
-// signal interrupts the harness, once it listens.
+// nudgeInterval is how long an interrupt may take to be raised before Python is
+// made to look for signals. One that comes just before a call that blocks would
+// wait for the end of that call.
+const nudgeInterval = 100 * time.Millisecond
+
+// signal interrupts the harness, once it listens, and sees to it that it notices.
 func (s *session) signal(sig syscall.Signal) {
 	if !s.ready {
 		s.unsent = sig
 		return
 	}
 	s.child.interrupt(sig)
+	s.nudge.Reset(nudgeInterval)
 }
 
 // stop ends the user's code because the worker itself has to end.

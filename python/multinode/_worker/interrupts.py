@@ -20,6 +20,10 @@ T = TypeVar("T")
 
 CANCEL = signal.SIGTERM
 TIME_OUT = signal.SIGUSR1
+# Says nothing, but ends what blocks. The runner sends it until an interrupt was raised: Python
+# runs handlers between two steps of its own, so that a signal which comes just before a call that
+# blocks, or to another thread, would wait for that call's end. Elsewhere it is ignored by default.
+NUDGE = signal.SIGURG
 
 
 class Interrupts:
@@ -39,6 +43,7 @@ class Interrupts:
         """Catch the signals from now on, in this process but not in forks of it."""
         for number in (CANCEL, TIME_OUT):
             signal.signal(number, self._handle)
+        signal.signal(NUDGE, lambda *_: None)
         forks.guard(self._uninstall, (CANCEL, TIME_OUT))
         self._watch_unraisable()
 
