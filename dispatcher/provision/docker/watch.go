@@ -18,6 +18,10 @@ const (
 	reconnect = 500 * time.Millisecond
 	// oomPatience is how long the word that memory ran out may come after the end.
 	oomPatience = 500 * time.Millisecond
+	// overlap is how far back events are asked for when their stream begins: an engine
+	// tells of an end a little sooner than its list shows it. To hear of one again does
+	// no harm.
+	overlap = 10 * time.Second
 )
 
 // worker is one that was started, by whomever, and is watched.
@@ -72,7 +76,7 @@ func (p *Provisioner) watch() {
 	}
 }
 
-// listen follows the events from now on. What happened before is found by a look
+// listen follows the events from about now on. What happened before is found by a look
 // at everything, after the stream has begun: nothing falls in between.
 func (p *Provisioner) listen() error {
 	ctx, cancel := context.WithCancel(p.life)
@@ -81,12 +85,13 @@ func (p *Provisioner) listen() error {
 	if err != nil {
 		return err
 	}
-	now, err := time.Parse(time.RFC3339Nano, info.SystemTime) // the engine's clock, not ours
+	since, err := time.Parse(time.RFC3339Nano, info.SystemTime) // the engine's clock, not ours
 	if err != nil {
 		return err
 	}
+	since = since.Add(-overlap)
 	messages, failed := p.engine.Events(ctx, events.ListOptions{
-		Since: fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()),
+		Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
 		Filters: filters.NewArgs(p.ours(), filters.Arg("type", string(events.ContainerEventType)),
 			filters.Arg("event", string(events.ActionDie)), filters.Arg("event", string(events.ActionOOM))),
 	})
